@@ -1,0 +1,3 @@
+using Monosemantic.Runtime;
+
+Console.WriteLine(TorchRuntime.Load());

@@ -1,0 +1,37 @@
+namespace Monosemantic.Metrics;
+
+/// <summary>Cross-entropies of the model with and without the dictionary in its residual stream, all in nats per token.</summary>
+/// <param name="Original">The model's own.</param>
+/// <param name="Spliced">With the activation replaced by its reconstruction.</param>
+/// <param name="ZeroAblation">With the activation replaced by zero.</param>
+/// <param name="Recovered">(zero ablation - spliced) / (zero ablation - original); null where the denominator is 0.</param>
+/// <param name="Tokens">Predicted tokens that the means are over.</param>
+public sealed record CrossEntropyResult(double Original, double Spliced, double ZeroAblation, double? Recovered, long Tokens);
+
+/// <summary>The numbers that say how good a dictionary is, as written to <c>metrics.json</c>.</summary>
+public sealed record EvaluationResult
+{
+    /// <summary>Which rows were evaluated, such as <c>held_out</c>.</summary>
+    public required string Split { get; init; }
+
+    /// <summary>Rows (tokens) evaluated.</summary>
+    public required long Rows { get; init; }
+
+    /// <summary>Fraction of variance unexplained: E|x - x_hat|^2 / E|x - mean x|^2, the mean over all evaluated rows.</summary>
+    public required double? Fvu { get; init; }
+
+    /// <summary>Mean squared error per vector: E|x - x_hat|^2.</summary>
+    public required double MsePerVector { get; init; }
+
+    /// <summary>Mean number of features that fire per token.</summary>
+    public required double L0 { get; init; }
+
+    /// <summary>Share of features that fire on no evaluated row.</summary>
+    public required double DeadFraction { get; init; }
+
+    /// <summary>Mean cosine similarity of x and x_hat; null where a norm is 0 throughout.</summary>
+    public required double? CosineSimilarity { get; init; }
+
+    /// <summary>Behaviour of the model with the dictionary spliced in; null where no model was given.</summary>
+    public required CrossEntropyResult? CrossEntropy { get; init; }
+}

@@ -1,0 +1,37 @@
+using TorchSharp;
+
+namespace Monosemantic.Runtime;
+
+/// <summary>Raw memory of dense CPU tensors, for kernels and files. Checked once here, so that kernels need not check again.</summary>
+public static unsafe class TensorMemory
+{
+    /// <summary>Address of a tensor's first element; valid while the tensor lives.</summary>
+    /// <param name="tensor">A contiguous tensor on the CPU.</param>
+    /// <exception cref="ArgumentException">It is not contiguous or not on the CPU.</exception>
+    public static void* Address(torch.Tensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (tensor.device_type != DeviceType.CPU || !tensor.is_contiguous()) throw new ArgumentException("a contiguous CPU tensor is needed", nameof(tensor));
+        if (tensor.numel() == 0) return null;
+        fixed (byte* first = tensor.flatten().narrow(0, 0, 1).bytes) return first;
+    }
+
+    /// <summary>Elements of a float32 tensor [..], without a copy; valid while the tensor lives. At most 2^31 elements.</summary>
+    /// <param name="tensor">A contiguous float32 tensor on the CPU.</param>
+    public static Span<float> Floats(torch.Tensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (tensor.dtype != torch.ScalarType.Float32) throw new ArgumentException($"a float32 tensor is needed, not {tensor.dtype}", nameof(tensor));
+        return new Span<float>(Address(tensor), checked((int)tensor.numel()));
+    }
+
+    /// <summary>A new float32 tensor with a copy of the values.</summary>
+    /// <param name="values">The values, row-major.</param>
+    /// <param name="shape">Their dimensions.</param>
+    public static torch.Tensor FromFloats(ReadOnlySpan<float> values, params ReadOnlySpan<long> shape)
+    {
+        torch.Tensor tensor = torch.empty(shape, torch.ScalarType.Float32);
+        values.CopyTo(Floats(tensor));
+        return tensor;
+    }
+}
