@@ -1,0 +1,65 @@
+using System.CommandLine;
+using Monosemantic.Cli.Commands;
+using Monosemantic.Runtime;
+
+namespace Monosemantic.Cli;
+
+/// <summary>The <c>monosemantic</c> command: its sub-commands, one line each, and what happens when one fails.</summary>
+public static class CommandLineApp
+{
+    private const int UserErrorExit = 1, BugExit = 2;
+
+    /// <summary>Every command.</summary>
+    public static IReadOnlyList<Func<Command>> Commands { get; } =
+    [
+        DemoCommand.Create,
+        LanguageModelCommand.Create,
+        ExtractCommand.Create,
+        TrainCommand.Create,
+        EvalCommand.Create,
+        ScanCommand.Create,
+        ReportCommand.Create,
+        ListCommand.Create,
+        DoctorCommand.Create,
+    ];
+
+    /// <summary>Parses the arguments and runs the command they name.</summary>
+    /// <param name="args">The process's arguments.</param>
+    /// <returns>0 for success, 1 for an error the user can put right, 2 for a bug.</returns>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        var root = new RootCommand("Opens up language models: dump activations, train sparse autoencoders, see what each feature means.");
+        foreach (Func<Command> create in Commands) root.Subcommands.Add(create());
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0) return Fail(string.Join(" ", parsed.Errors.Select(error => error.Message)), "add --help to see what the command takes");
+        try
+        {
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
+        }
+        catch (UserErrorException error)
+        {
+            return Fail(error.Message, error.Hint);
+        }
+        catch (OperationCanceledException)
+        {
+            return Fail("stopped before the end; nothing unfinished looks finished", "run the same command with --resume to go on where it stopped");
+        }
+        catch (Exception bug) when (AtomicFile.Explain(bug, "the output") is { } explained)
+        {
+            return Fail(explained.Message, explained.Hint);
+        }
+        catch (Exception bug)
+        {
+            await Console.Error.WriteLineAsync($"error: this is a bug: {bug}");
+            await Console.Error.WriteLineAsync("hint:  please report it with the command and the text above");
+            return BugExit;
+        }
+    }
+
+    private static int Fail(string message, string hint)
+    {
+        Console.Error.WriteLine($"error: {message}");
+        Console.Error.WriteLine($"hint:  {hint}");
+        return UserErrorExit;
+    }
+}
