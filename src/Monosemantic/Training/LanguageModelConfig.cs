@@ -27,10 +27,10 @@ public sealed record LanguageModelConfig
     public int Context { get; init; } = 128;
 
     /// <summary>Contexts per step.</summary>
-    public int Batch { get; init; } = 32;
+    public int Batch { get; init; } = 16;
 
     /// <summary>Optimiser steps ("iterations").</summary>
-    public int Steps { get; init; } = 3000;
+    public int Steps { get; init; } = 6000;
 
     /// <summary>Largest learning rate of AdamW (betas 0.9, 0.95).</summary>
     public double LearningRate { get; init; } = 1.5e-3;
@@ -68,6 +68,9 @@ public sealed record LanguageModelConfig
     /// <summary>Seed of initialisation, data order and samples.</summary>
     public long Seed { get; init; }
 
+    /// <summary>Threads of libtorch, 0 for one per core. The same seed gives the same weights for the same number of threads.</summary>
+    public int Threads { get; init; }
+
     /// <summary>Refuses settings that cannot work, all of them at once.</summary>
     /// <param name="source">Where the settings stand, for the error.</param>
     public void Validate(string source)
@@ -88,6 +91,7 @@ public sealed record LanguageModelConfig
         Require(FinalLearningRateFraction is >= 0 and <= 1, "final_learning_rate_fraction", FinalLearningRateFraction, "0..1");
         Require(WarmupSteps >= 0, "warmup_steps", WarmupSteps, "0 or more");
         Require(WeightDecay >= 0, "weight_decay", WeightDecay, "0 or more");
+        Require(Threads is >= 0 and <= 1024, "threads", Threads, "0..1024");
         Require(ClipNorm > 0, "clip_norm", ClipNorm, "above 0");
         Require(HeldOutFraction is > 0 and < 1, "held_out_fraction", HeldOutFraction, "above 0 and below 1");
         Require(EvaluationContexts >= 1, "evaluation_contexts", EvaluationContexts, "at least 1");

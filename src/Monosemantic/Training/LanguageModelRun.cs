@@ -38,6 +38,7 @@ public sealed class LanguageModelRun
     /// <param name="cancellation">Stops between two steps, leaving a checkpoint.</param>
     public LanguageModelReport Execute(bool resume, string command, CancellationToken cancellation)
     {
+        if (config.Threads > 0) set_num_threads(config.Threads);
         var folder = LanguageModelFolder.Open(directory, config, resume);
         (TokenizedCorpus corpus, Tokenizer tokenizer) = Tokenise(folder, cancellation);
         int bos = tokenizer.EndOfText ?? throw new UserErrorException($"{folder.TokenizerPath} has no <|endoftext|> token", "let lm train make the tokenizer");

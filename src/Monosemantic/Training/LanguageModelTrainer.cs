@@ -130,7 +130,10 @@ public sealed class LanguageModelTrainer : IDisposable
     {
         using var scope = NewDisposeScope();
         Tensor tokens = TokensOf(batch);
-        Tensor loss = Transformer.LossPerToken(Model.Forward(tokens), tokens).mean();
+        long length = tokens.shape[1];
+        // The last token is only a target: leaving it out of the input spares a copy of the logits, the largest tensor of a step.
+        Tensor logits = Model.Forward(tokens.narrow(1, 0, length - 1));
+        Tensor loss = nn.functional.cross_entropy(logits.view(-1, logits.shape[2]), tokens.narrow(1, 1, length - 1).reshape(-1));
         loss.backward();
         using var gradients = no_grad();
         double norm = Math.Sqrt(parameters.Values.Sum(parameter => (double)parameter.grad!.square().sum().item<float>()));
