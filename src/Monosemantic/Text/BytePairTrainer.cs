@@ -26,7 +26,8 @@ public static class BytePairTrainer
     /// <param name="progress">Told of texts counted, then of merges learnt.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="UserErrorException">The size is below <see cref="MinVocabularySize"/>, or the texts have too few pairs for it.</exception>
-    public static TokenizerFile Train(IEnumerable<string> texts, int vocabularySize, IProgress<ProgressReport>? progress = null, CancellationToken cancellation = default)
+    public static TokenizerFile Train(
+        IEnumerable<string> texts, int vocabularySize, IProgress<ProgressReport>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         if (vocabularySize < MinVocabularySize)
@@ -78,7 +79,11 @@ public static class BytePairTrainer
     // so once it has become one token it becomes that one everywhere.
     private static TokenizerFile ToFile(List<byte[]> tokens, ImmutableArray<MergeRule> merges) => new()
     {
-        Vocabulary = [.. tokens.Select((bytes, id) => new VocabularyToken(ByteAlphabet.Write(bytes), id)), new VocabularyToken(TokenizerFile.EndOfText, tokens.Count)],
+        Vocabulary =
+        [
+            .. tokens.Select((bytes, id) => new VocabularyToken(ByteAlphabet.Write(bytes), id)),
+            new VocabularyToken(TokenizerFile.EndOfText, tokens.Count),
+        ],
         Merges = merges,
         AddedTokens = [new AddedToken(tokens.Count, TokenizerFile.EndOfText, Special: true, Normalized: false)],
     };

@@ -20,8 +20,18 @@ public static class ContextPacker
     {
         ArgumentNullException.ThrowIfNull(documents);
         ArgumentNullException.ThrowIfNull(policy);
-        if (policy.Context < 2) throw new UserErrorException($"context is {policy.Context} tokens; it must be at least 2", "a model predicts each token from the ones before it; 64 to 1024 is usual");
-        if (bosToken < 0) throw new UserErrorException($"the beginning-of-sequence token is {bosToken}; ids are not negative", "use the tokenizer's own, often its end-of-text token");
+        if (policy.Context < 2)
+        {
+            throw new UserErrorException(
+                $"context is {policy.Context} tokens; it must be at least 2",
+                "a model predicts each token from the ones before it; 64 to 1024 is usual");
+        }
+        if (bosToken < 0)
+        {
+            throw new UserErrorException(
+                $"the beginning-of-sequence token is {bosToken}; ids are not negative",
+                "use the tokenizer's own, often its end-of-text token");
+        }
         return Cut(documents, policy, bosToken);
     }
 

@@ -59,7 +59,10 @@ internal sealed class TokenTable
             bool inVocabulary = idOf.TryGetValue(token.Content, out int id);
             if (token.Content.Length == 0) problems.Add($"added_tokens: the token with the id {token.Id} is empty");
             else if (!seen.Add(token.Content)) problems.Add($"added_tokens has \"{token.Content}\" twice");
-            else if (inVocabulary ? id != token.Id : Bytes[token.Id] is not null) problems.Add($"added_tokens gives \"{token.Content}\" the id {token.Id}, against model.vocab");
+            else if (inVocabulary ? id != token.Id : Bytes[token.Id] is not null)
+            {
+                problems.Add($"added_tokens gives \"{token.Content}\" the id {token.Id}, against model.vocab");
+            }
             Bytes[token.Id] = Encoding.UTF8.GetBytes(token.Content);
         }
     }
@@ -69,7 +72,8 @@ internal sealed class TokenTable
         for (int value = 0; value < 256; value++)
         {
             string text = ByteAlphabet.ToCharacter((byte)value).ToString();
-            if (!idOf.TryGetValue(text, out byteTokens[value])) problems.Add($"model.vocab lacks \"{text}\", the token of the byte 0x{value.ToString("X2", CultureInfo.InvariantCulture)}");
+            if (idOf.TryGetValue(text, out byteTokens[value])) continue;
+            problems.Add($"model.vocab lacks \"{text}\", the token of the byte 0x{value.ToString("X2", CultureInfo.InvariantCulture)}");
         }
     }
 

@@ -33,14 +33,14 @@ internal sealed record TokenizerJson
         {
             Vocabulary = [.. model.Vocab.Select(entry => new VocabularyToken(entry.Key, entry.Value)).OrderBy(token => token.Id)],
             Merges = ReadMerges(model.Merges, source),
-            AddedTokens = [.. file.AddedTokens.Select(token => new AddedToken(token.Id, token.Content, token.Special, token.Normalized)).OrderBy(token => token.Id)],
+            AddedTokens = [.. file.AddedTokens.Select(token => token.ToToken()).OrderBy(token => token.Id)],
         };
     }
 
     public static TokenizerJson From(TokenizerFile file) => new()
     {
         Version = "1.0",
-        AddedTokens = [.. file.AddedTokens.Select(token => new AddedTokenJson { Id = token.Id, Content = token.Content, Normalized = token.Normalized, Special = token.Special })],
+        AddedTokens = [.. file.AddedTokens.Select(AddedTokenJson.From)],
         PreTokenizer = ToElement(new ByteLevelJson { AddPrefixSpace = false, TrimOffsets = true, UseRegex = true }),
         PostProcessor = ToElement(new ByteLevelJson { AddPrefixSpace = true, TrimOffsets = false, UseRegex = true }),
         Decoder = ToElement(new ByteLevelJson { AddPrefixSpace = true, TrimOffsets = true, UseRegex = true }),
@@ -91,7 +91,10 @@ internal sealed record TokenizerJson
     {
         if (merges.ValueKind != JsonValueKind.Array) throw BadMerge(source, "model.merges is not a list");
         var rules = ImmutableArray.CreateBuilder<MergeRule>(merges.GetArrayLength());
-        foreach (JsonElement merge in merges.EnumerateArray()) rules.Add(ReadMerge(merge) ?? throw BadMerge(source, $"model.merges[{rules.Count}] is {merge.GetRawText()}"));
+        foreach (JsonElement merge in merges.EnumerateArray())
+        {
+            rules.Add(ReadMerge(merge) ?? throw BadMerge(source, $"model.merges[{rules.Count}] is {merge.GetRawText()}"));
+        }
         return rules.ToImmutable();
     }
 
@@ -103,7 +106,8 @@ internal sealed record TokenizerJson
             JsonValueKind.Array => [.. merge.EnumerateArray().Select(part => part.ValueKind == JsonValueKind.String ? part.GetString()! : "")],
             _ => [],
         };
-        return parts is [{ Length: > 0 }, { Length: > 0 }] ? new MergeRule(parts[0], parts[1]) : null;
+        // No token of the byte alphabet holds a space, and the written form could not tell it from the separator.
+        return parts is [{ Length: > 0 }, { Length: > 0 }] && !parts.Any(part => part.Contains(' ')) ? new MergeRule(parts[0], parts[1]) : null;
     }
 
     private static UserErrorException BadMerge(string source, string what) =>
@@ -131,6 +135,11 @@ internal sealed record AddedTokenJson
     public bool Rstrip { get; init; }
     public bool Normalized { get; init; }
     public bool Special { get; init; }
+
+    public AddedToken ToToken() => new(Id, Content, Special, Normalized);
+
+    public static AddedTokenJson From(AddedToken token) =>
+        new() { Id = token.Id, Content = token.Content, Normalized = token.Normalized, Special = token.Special };
 }
 
 /// <summary>A byte-level step: pre-tokenizer, post-processor or decoder. Only the pre-tokenizer's keys change the tokens.</summary>

@@ -57,15 +57,12 @@ public sealed class TokenizerFileTests : IDisposable
     [InlineData("\"t zz\"", "model.merges[3]")]
     [InlineData("\"t h e\"", "model.merges[3]")]
     [InlineData("[\"t\"]", "model.merges[3]")]
+    [InlineData("[\"t h\", \"e\"]", "model.merges[3]")]
     [InlineData("[\"t\", 7]", "model.merges[3]")]
     [InlineData("\"h e\"", "twice")]
     public void A_merge_that_makes_no_sense_is_refused(string merge, string named)
     {
         JsonNode json = JsonNode.Parse(Small.ToJson())!;
-        json["model"]!["merges"]!.AsArray().RemoveAt(2);
-        json["model"]!["merges"]!.AsArray().Add(JsonNode.Parse("\"e r\""));
-        Assert.Throws<UserErrorException>(() => Load(json.ToJsonString()));
-        json = JsonNode.Parse(Small.ToJson())!;
         json["model"]!["merges"]!.AsArray().Add(JsonNode.Parse(merge));
         Assert.Contains(named, Assert.Throws<UserErrorException>(() => Load(json.ToJsonString())).Message);
     }
