@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 using Monosemantic.Cli.Commands;
 using Monosemantic.Runtime;
 
@@ -12,13 +14,7 @@ public static class CommandLineApp
     /// <summary>Every command.</summary>
     public static IReadOnlyList<Func<Command>> Commands { get; } =
     [
-        DemoCommand.Create,
         LanguageModelCommand.Create,
-        ExtractCommand.Create,
-        TrainCommand.Create,
-        EvalCommand.Create,
-        ScanCommand.Create,
-        ReportCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,
     ];
@@ -28,10 +24,8 @@ public static class CommandLineApp
     /// <returns>0 for success, 1 for an error the user can put right, 2 for a bug.</returns>
     public static async Task<int> RunAsync(string[] args)
     {
-        var root = new RootCommand("Opens up language models: dump activations, train sparse autoencoders, see what each feature means.");
-        foreach (Func<Command> create in Commands) root.Subcommands.Add(create());
-        ParseResult parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0) return Fail(string.Join(" ", parsed.Errors.Select(error => error.Message)), "add --help to see what the command takes");
+        ParseResult parsed = Root().Parse(args);
+        if (parsed.Action is ParseErrorAction) return Fail(string.Join(" ", parsed.Errors.Select(error => error.Message)), "add --help to see what the command takes");
         try
         {
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
@@ -54,6 +48,20 @@ public static class CommandLineApp
             await Console.Error.WriteLineAsync("hint:  please report it with the command and the text above");
             return BugExit;
         }
+    }
+
+    /// <summary>The whole command tree.</summary>
+    public static Command Root()
+    {
+        var help = new HelpOption();
+        help.Action = new HelpWithExample((HelpAction)help.Action!);
+        // Not the library's RootCommand, which takes its name from the file that happens to run.
+        var root = new ToolCommand(
+            "monosemantic",
+            "Opens up language models: dump activations, train sparse autoencoders, see what each feature means.",
+            "monosemantic demo --out activations/demo") { help, new VersionOption() };
+        foreach (Func<Command> create in Commands) root.Subcommands.Add(create());
+        return root;
     }
 
     private static int Fail(string message, string hint)

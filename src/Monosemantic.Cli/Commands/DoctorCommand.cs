@@ -10,7 +10,7 @@ internal static class DoctorCommand
     internal static Command Create()
     {
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("doctor", "Shows whether this machine can run everything, and what was done for it.\n\nExample: monosemantic doctor") { json };
+        var command = new ToolCommand("doctor", "Shows whether this machine can run everything, and what was done for it.", "monosemantic doctor") { json };
         command.SetAction(parsed => Run(parsed.GetValue(json)));
         return command;
     }

@@ -7,19 +7,16 @@ namespace Monosemantic.Cli.Commands;
 /// <summary><c>lm train</c>: a small language model and its tokenizer from text.</summary>
 internal static class LanguageModelCommand
 {
-    private const string Example = """
-        Trains a byte-level BPE tokenizer and a small GPT-2-style model on text, with checkpoints.
-
-        Example: monosemantic lm train --out activations/my-model --set text=stories.txt --set steps=500
-        """;
-
     internal static Command Create()
     {
         var file = new Argument<string?>("run.json") { Description = "settings; any key left out keeps its default", Arity = ArgumentArity.ZeroOrOne };
         var output = CommonOptions.Out("the model folder to make");
         Option<string[]> set = CommonOptions.Set();
         Option<bool> resume = CommonOptions.Resume(), json = CommonOptions.Json();
-        var train = new Command("train", Example) { file, output, set, resume, json };
+        var train = new ToolCommand(
+            "train",
+            "Trains a byte-level BPE tokenizer and a small GPT-2-style model on text, with checkpoints.",
+            "monosemantic lm train --out activations/my-model --set text=[\"stories.txt\"] --set steps=500") { file, output, set, resume, json };
         train.SetAction((parsed, cancellation) =>
         {
             string[] overrides = parsed.GetValue(set) ?? [];
@@ -31,7 +28,7 @@ internal static class LanguageModelCommand
             Print(report, quiet);
             return Task.FromResult(0);
         });
-        return new Command("lm", "Small language models of your own.") { train };
+        return new ToolCommand("lm", "Small language models of your own.", "monosemantic lm train --help") { train };
     }
 
     private static void Print(LanguageModelReport report, bool json)

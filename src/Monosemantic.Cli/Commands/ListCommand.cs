@@ -14,11 +14,11 @@ internal static class ListCommand
 
     internal static Command Create()
     {
-        var command = new Command("list", "Lists what this build knows.\n\nExample: monosemantic list families");
+        var command = new ToolCommand("list", "Lists what this build knows.", "monosemantic list families");
         foreach (var registry in Registries)
         {
             Option<bool> json = CommonOptions.Json();
-            var list = new Command(registry.Name, $"Lists the {registry.Summary}.\n\nExample: monosemantic list {registry.Name}") { json };
+            var list = new ToolCommand(registry.Name, $"Lists the {registry.Summary}.", $"monosemantic list {registry.Name}") { json };
             list.SetAction(parsed =>
             {
                 if (parsed.GetValue(json)) Console.Out.Write(JsonFile.ToText(registry.Rows().Select(row => new { row.Name, row.Summary })));
