@@ -29,7 +29,7 @@ public sealed record Distribution(double Low, double High, ImmutableArray<long> 
 /// <summary>A histogram as inline SVG: its bars name their numbers on hover, and it names itself to a screen reader.</summary>
 internal sealed record BarChart
 {
-    private const double Left = 44, Right = 428, Top = 16, Bottom = 128;
+    private const double Left = 44, Right = 420, Top = 16, Bottom = 128;
 
     /// <summary>What it shows, for those who cannot see it.</summary>
     public required string Label { get; init; }

@@ -33,10 +33,6 @@ public readonly struct Markup
     /// <param name="html">The interpolated string.</param>
     internal static Markup Of(ref Builder html) => new(html.Finish());
 
-    /// <summary>Pieces one after the other.</summary>
-    /// <param name="pieces">The pieces.</param>
-    internal static Markup Join(IEnumerable<Markup> pieces) => new(string.Concat(pieces.Select(p => p.ToString())));
-
     /// <summary>A block of data for the page's script, one line of JSON per value, which the browser does not run.</summary>
     /// <typeparam name="T">The record of one value.</typeparam>
     /// <param name="id">The block's name in the page.</param>

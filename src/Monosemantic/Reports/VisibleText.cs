@@ -39,20 +39,13 @@ internal static class VisibleText
         {
             case '\n': visible.Append('\u21B5'); break;
             case '\t': visible.Append('\u21E5'); break;
-            case 0x7F: visible.Append('\u2421'); break;
-            case 0xA0: visible.Append('\u237D'); break;
-            case < 0x20: visible.Append((char)(0x2400 + rune.Value)); break;
-            default: AppendByCategory(visible, rune); break;
+            // Its code in brackets rather than a control picture such as U+2400, which few fonts have.
+            case var _ when IsHidden(rune): visible.Append(CultureInfo.InvariantCulture, $"\u27E8U+{rune.Value:X4}\u27E9"); break;
+            default: visible.Append(rune.ToString()); break;
         }
     }
 
-    private static void AppendByCategory(StringBuilder visible, Rune rune)
-    {
-        if (IsHidden(rune)) visible.Append(CultureInfo.InvariantCulture, $"\u27E8U+{rune.Value:X4}\u27E9");
-        else visible.Append(rune.ToString());
-    }
-
-    // Control (C1), format (bidi controls, zero-width characters, tags), line and paragraph separators, unusual spaces,
+    // Control, format (bidi controls, zero-width characters, tags), line and paragraph separators, unusual spaces,
     // and the Hangul fillers and Braille blank, which are letters that draw nothing.
     private static bool IsHidden(Rune rune) => rune.Value is 0x115F or 0x1160 or 0x3164 or 0xFFA0 or 0x2800
         || (rune.Value != ' ' && Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format

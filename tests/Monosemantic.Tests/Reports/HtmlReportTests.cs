@@ -131,6 +131,22 @@ public sealed class HtmlReportTests
     }
 
     [Fact]
+    public void Examples_stand_at_their_ranks_of_token_entropy_and_firing_rarely_counts_out()
+    {
+        ReportData data = SyntheticReport.Make(200, 60);
+        ExamplesContent content = new ExamplesPanel().Build(data)!;
+        UnitEvidence[] eligible = [.. data.Features.Where(f => f.Firings >= 50)];
+        foreach (Example example in content.Features)
+        {
+            UnitEvidence unit = data.Features.Single(f => f.Index == example.Index);
+            double below = eligible.Count(f => f.TokenEntropy < unit.TokenEntropy) / (double)(eligible.Length - 1);
+            Assert.InRange(below * 100, example.Rank - 1, example.Rank);
+            Assert.True(unit.Firings >= 50);
+        }
+        Assert.Equal(5, content.Neurons.Length);
+    }
+
+    [Fact]
     public void Density_histogram_counts_every_feature_that_fires_in_its_decade()
     {
         ReportData data = SyntheticReport.Make(200, 0);

@@ -49,6 +49,10 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
             || f.Contexts.Any(c => Holds(string.Concat(c.Tokens.Select(Text)), "exception")));
         Assert.InRange(expected, 1, Data.Features.Length - 1);
         Assert.Equal($"{expected} of {Data.Features.Length} features match", await Page.TextContentAsync("#shown"));
+        await Page.SelectOptionAsync("#scope", "tokens");
+        int byToken = Data.Features.Count(f => f.Tokens.Any(t => Holds(Text(t.Token), "exception")));
+        Assert.InRange(byToken, 1, expected - 1);
+        Assert.Equal($"{byToken} of {Data.Features.Length} features match", await Page.TextContentAsync("#shown"));
         await Page.FillAsync("#search", "#17");
         int[] seventeenth = [17];
         Assert.Equal(seventeenth, await Indices());
@@ -176,15 +180,18 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
     public async Task Report_of_a_real_dictionarys_size_opens_and_searches()
     {
         string path = Path.Combine(opened.Folder, "large.html");
-        HtmlReport.Write(path, SyntheticReport.Make(2048, 768));
+        ReportData data = SyntheticReport.Make(2048, 768);
         var watch = Stopwatch.StartNew();
+        HtmlReport.Write(path, data);
+        long writing = watch.ElapsedMilliseconds;
+        watch.Restart();
         await Browser.OpenAsync(path, "#features");
         await Page.WaitForSelectorAsync("tr.active");
         long opening = watch.ElapsedMilliseconds;
         string inside = await Browser.EvaluateAsync<string>("(() => { const n = performance.getEntriesByType('navigation')[0]; return Math.round(n.domInteractive) + ' ms parsed, ' + Math.round(n.domComplete) + ' ms complete' })()");
         watch.Restart();
         await Page.FillAsync("#search", "exception");
-        TestContext.Current.TestOutputHelper?.WriteLine($"{new FileInfo(path).Length:N0} bytes; opened in {opening} ms ({inside}), searched in {watch.ElapsedMilliseconds} ms");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{new FileInfo(path).Length:N0} bytes written in {writing} ms; opened in {opening} ms ({inside}), searched in {watch.ElapsedMilliseconds} ms");
         Assert.Contains("of 2,048 features match", await Page.TextContentAsync("#shown"), StringComparison.Ordinal);
         await Browser.PictureAsync("search");
     }
@@ -199,6 +206,18 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
             Assert.Equal(anchor.Contains('=', StringComparison.Ordinal), await Page.IsVisibleAsync("#unit"));
             Assert.Equal(anchor.Length == 0, await Page.IsVisibleAsync("#overview"));
         }
+    }
+
+    [Fact]
+    public async Task Print_leaves_out_what_is_for_the_screen()
+    {
+        await Browser.OpenAsync(opened.Path, "#feature=123");
+        await Page.EmulateMediaAsync(new() { Media = Media.Print });
+        Assert.False(await Page.IsVisibleAsync("#search"));
+        Assert.False(await Page.IsVisibleAsync(".top nav"));
+        Assert.True(await Page.IsVisibleAsync(".contexts"));
+        await Browser.PictureAsync("print");
+        await Page.EmulateMediaAsync(new() { Media = Media.Screen });
     }
 
     private async Task ShowsUnit(UnitEvidence unit, string kind)
@@ -244,7 +263,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         return all.Length > 20 ? all[..20] : all;
     }
 
-    private string Text(int token) => VisibleText.Of(Data.Vocabulary[token]);
+    private string Text(int token) => Data.Vocabulary[token] is { Length: > 0 } text ? VisibleText.Of(text) : $"⟨token {token}⟩";
 
     // A token standing alone shows the spaces at its ends as dots.
     private static string Marked(string text)

@@ -27,15 +27,17 @@ class Kind {
     return (this.pages[row] ??= JSON.parse(this.lines[row]));
   }
 
-  // Everything a search looks through, lower case; line breaks part what does not belong together (no token holds one).
+  // What a search looks through, lower case; line breaks part what does not belong together (no token holds one).
   text(row) {
     return (this.texts[row] ??= this.searchable(JSON.parse(this.lines[row])));
   }
 
   searchable(page) {
-    const tokens = page.tokens.t.map(tokenText);
     const contexts = page.contexts.map((context) => context.t.map(tokenText).join(''));
-    return [...tokens, ...contexts].join('\n').toLowerCase();
+    return {
+      tokens: page.tokens.t.map(tokenText).join('\n').toLowerCase(),
+      contexts: contexts.join('\n').toLowerCase(),
+    };
   }
 
   // Prepares the search while nobody is waiting.
@@ -49,7 +51,10 @@ class Kind {
 
 const requestIdle = window.requestIdleCallback
   ? (work) => window.requestIdleCallback(work)
-  : (work) => setTimeout(() => { const end = Date.now() + 8; work({ timeRemaining: () => end - Date.now() }); }, 30);
+  : (work) => setTimeout(() => {
+    const end = Date.now() + 8;
+    work({ timeRemaining: () => end - Date.now() });
+  }, 30);
 
 const kinds = { feature: new Kind('feature', units.features), neuron: new Kind('neuron', units.neurons) };
 
@@ -101,16 +106,24 @@ function drawing(tag, attributes, ...children) {
 function chip(id) {
   const [, before, inner, after] = /^( *)(.*?)( *)$/su.exec(tokenText(id));
   const space = (run) => (run ? [el('span', { class: 'space' }, '·'.repeat(run.length))] : []);
-  return el('span', { class: 'token', title: `token id ${id}` }, space(before), inner, space(after));
+  return el('span', { class: 'token', title: `${tokenText(id)} (token id ${id})` }, space(before), inner, space(after));
 }
 
-// Tokens from..to of a context as running text, coloured by activation.
-function highlighted(context, from = 0, to = context.t.length) {
+// A token in running text. Colour covers the word but not the space before it, which would hang at the end of a line.
+function inked(id) {
+  const [, space, word] = /^( *)(.*)$/su.exec(tokenText(id));
+  return word ? [space, el('span', { class: 'ink' }, word)] : [el('span', { class: 'ink' }, space)];
+}
+
+// Tokens from..to of a context as running text, coloured by activation; those from found[0] to before found[1] are framed.
+function highlighted(context, from = 0, to = context.t.length, found = [0, 0]) {
   const all = levels(context);
   return context.t.slice(from, to).map((id, i) => {
     const at = from + i;
     const level = all[at];
-    if (level <= 0) return el('span', { class: 't', 'data-at': at }, tokenText(id));
-    return el('mark', { class: at === context.p ? 't on peak' : 't on', 'data-at': at, '--a': Math.min(1, level / 1000) }, tokenText(id));
+    const isFound = at >= found[0] && at < found[1];
+    const name = ['t', level > 0 && 'on', at === context.p && 'peak', isFound && 'found'].filter(Boolean).join(' ');
+    if (level <= 0) return el('span', { class: name }, inked(id));
+    return el('mark', { class: name, '--a': Math.min(1, level / 1000) }, inked(id));
   });
 }

@@ -2,16 +2,21 @@
 
 const rowHeight = 36;
 
+// A column with a label can be sorted by; one with `fill` holds elements, the others text.
 const columns = [
   { key: 'index', name: '#', label: 'index', ascending: true, text: (kind, row) => String(kind.columns.index[row]) },
   { key: 'top', name: 'Tokens that fire it', fill: (kind, row) => kind.columns.top[row].flatMap((id) => [chip(id), ' ']) },
   { key: 'context', name: 'Strongest context', fill: (kind, row, query) => snippet(kind, row, query) },
-  { key: 'density', name: 'Density', label: 'density', text: (kind, row) => percent(kind.columns.density[row]), hint: 'share of scanned tokens at which it fires' },
-  { key: 'firings', name: 'Firings', label: 'firings', text: (kind, row) => count(kind.columns.firings[row]), hint: 'scanned tokens at which it fires' },
-  { key: 'mean', name: 'Mean', label: 'mean activation', text: (kind, row) => short(kind.columns.mean[row]), hint: 'mean activation where it fires' },
-  { key: 'max', name: 'Max', label: 'max activation', text: (kind, row) => short(kind.columns.max[row]), hint: 'largest activation' },
-  { key: 'entropy', name: 'Entropy', label: 'token entropy', ascending: true, text: (kind, row) => short(kind.columns.entropy[row]), hint: 'token entropy in bits: low means few tokens' },
+  numeric('density', 'Density', 'density', percent, 'share of scanned tokens at which it fires'),
+  numeric('firings', 'Firings', 'firings', count, 'scanned tokens at which it fires'),
+  numeric('mean', 'Mean', 'mean activation', short, 'mean activation where it fires'),
+  numeric('max', 'Max', 'max activation', short, 'largest activation'),
+  { ...numeric('entropy', 'Entropy', 'token entropy', short, 'token entropy in bits: low means few tokens'), ascending: true },
 ];
+
+function numeric(key, name, label, write, hint) {
+  return { key, name, label, hint, text: (kind, row) => write(kind.columns[key][row]) };
+}
 
 const sortable = columns.filter((column) => column.label);
 
@@ -21,16 +26,18 @@ function snippet(kind, row, query) {
   if (contexts.length === 0) return [];
   const found = query && contexts.find((c) => c.t.map(tokenText).join('').toLowerCase().includes(query));
   const context = found || contexts[0];
-  const from = Math.max(0, (found ? startOf(context, query) : context.p) - 5);
-  return highlighted(context, from, from + 24);
+  const place = found ? placeOf(context, query) : [context.p, context.p];
+  const from = Math.max(0, place[0] - 5);
+  return highlighted(context, from, from + 24, place);
 }
 
-function startOf(context, query) {
+// The tokens that hold a text: the first, and the one after the last.
+function placeOf(context, query) {
   const texts = context.t.map((id) => tokenText(id).toLowerCase());
-  let left = texts.join('').indexOf(query);
-  let at = 0;
-  while (at < texts.length - 1 && left >= texts[at].length) left -= texts[at++].length;
-  return at;
+  const start = texts.join('').indexOf(query);
+  let sum = 0;
+  const ends = texts.map((text) => (sum += text.length));
+  return [ends.findIndex((end) => end > start), ends.findIndex((end) => end >= start + query.length) + 1];
 }
 
 class List {
@@ -60,6 +67,8 @@ class List {
   tools() {
     this.search = byId('search');
     this.search.addEventListener('input', () => this.find(this.search.value));
+    this.scope = byId('scope');
+    this.scope.addEventListener('change', () => this.refresh());
     this.choice = byId('sort');
     for (const column of sortable)
       for (const up of [column.ascending === true, column.ascending !== true])
@@ -89,10 +98,15 @@ class List {
     this.refresh();
   }
 
+  get tokensOnly() {
+    return this.scope.value === 'tokens';
+  }
+
   matches(row) {
     const index = String(this.kind.columns.index[row]);
     if (this.query.startsWith('#') && /^#\d+$/.test(this.query)) return index === this.query.slice(1);
-    return index === this.query || this.kind.text(row).includes(this.query);
+    const text = this.kind.text(row);
+    return index === this.query || text.tokens.includes(this.query) || (!this.tokensOnly && text.contexts.includes(this.query));
   }
 
   // Chooses and orders the rows; what has no number stands last whichever way, and equals stand by index.
@@ -121,10 +135,10 @@ class List {
     this.choice.value = `${sort.key} ${sort.ascending}`;
     this.table.setAttribute('aria-rowcount', this.order.length + 1);
     const silent = kind.columns.firings.filter((n) => n === 0).length;
-    const never = silent > 0 ? `, ${count(silent)} never fire` : '';
-    byId('shown').textContent = this.query
-      ? `${count(this.order.length)} of ${count(kind.size)} ${kind.name}s match`
-      : `${count(kind.size)} ${kind.name}s${never}`;
+    const never = silent > 0 ? [el('span', { class: 'never' }, `, ${count(silent)} never fire`)] : [];
+    byId('shown').replaceChildren(...(this.query
+      ? [`${count(this.order.length)} of ${count(kind.size)} ${kind.name}s match`]
+      : [`${count(kind.size)} ${kind.name}s`, ...never]));
   }
 
   draw() {
@@ -143,9 +157,12 @@ class List {
 
   row(row, place) {
     const { kind, query } = this;
-    const cells = columns.map((c) => el('td', { class: `c-${c.key}` }, c.fill ? c.fill(kind, row, query) : c.text(kind, row)));
+    const inside = (c) => (c.fill ? el('div', { class: 'fade' }, c.fill(kind, row, query)) : c.text(kind, row));
+    const cells = columns.map((c) => el('td', { class: `c-${c.key}` }, inside(c)));
     const index = kind.columns.index[row];
-    return el('tr', { id: `row-${place}`, 'data-place': place, 'data-index': index, 'aria-rowindex': place + 2, class: kind.columns.firings[row] === 0 ? 'silent' : undefined }, cells);
+    const silent = kind.columns.firings[row] === 0 && 'silent';
+    const names = { id: `row-${place}`, 'data-place': place, 'data-index': index, class: silent };
+    return el('tr', { ...names, 'aria-rowindex': place + 2 }, cells);
   }
 
   // Marks the active row.

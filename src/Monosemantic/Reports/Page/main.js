@@ -3,14 +3,15 @@
 const wide = window.matchMedia('(min-width: 1100px)');
 
 const list = new List((kind, row, replace) => {
-  const hash = `#${kind.name}=${kind.columns.index[row]}`;
-  if (!replace) {
-    location.hash = hash;
-    return;
-  }
-  history.replaceState(null, '', hash);
-  route();
+  go(`#${kind.name}=${kind.columns.index[row]}`, replace);
 });
+
+// Changes the address and what is shown at once; an event would come too late for the focus to be set.
+function go(hash, replace = false) {
+  if (replace) history.replaceState(null, '', hash);
+  else history.pushState(null, '', hash);
+  route();
+}
 
 new Readout(byId('unit'));
 
@@ -44,7 +45,8 @@ function openUnit(kind, row, asked) {
   const name = `${kind.title} ${asked}`;
   document.title = `${name} · ${heading}`;
   if (row < 0) {
-    article.replaceChildren(el('h2', {}, `There is no ${kind.name} ${asked}`), el('p', {}, el('a', { href: kind.hash }, `← all ${kind.name}s`)));
+    const back = el('a', { href: kind.hash }, `← all ${kind.name}s`);
+    article.replaceChildren(el('h2', {}, `There is no ${kind.name} ${asked}`), el('p', {}, back));
   } else {
     list.select(row);
     drawUnit(kind, row, { before: list.neighbour(row, -1), after: list.neighbour(row, 1) });
@@ -89,10 +91,10 @@ function escape() {
     return;
   }
   if (row !== undefined) {
-    location.hash = kind.hash;
+    go(kind.hash);
     list.table.focus();
   } else if (document.activeElement === list.search) list.table.focus();
-  else if (kind) location.hash = '';
+  else if (kind) go('#');
 }
 
 function step(by) {
@@ -105,14 +107,15 @@ document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { kind, row } = place();
   const typing = event.target.matches('input, select');
-  const onList = kind && (list.table.contains(event.target) || event.target === list.search || (event.target === document.body && row === undefined));
+  const nowhere = event.target === document.body && row === undefined;
+  const onList = kind && (nowhere || event.target === list.search || list.table.contains(event.target));
   if (event.key === 'Escape') escape();
   else if (onList && !event.target.matches('button')) listKey(event);
   if (typing) return;
   if (event.key === '/') {
     event.preventDefault();
-    if (!kind) location.hash = '#features';
-    requestAnimationFrame(() => list.search.focus());
+    if (!kind || byId('list').checkVisibility() === false) go((kind ?? kinds.feature).hash);
+    list.search.focus();
   } else if (event.key === 'j') step(1);
   else if (event.key === 'k') step(-1);
 });

@@ -44,7 +44,9 @@ function part(name, title, note, ...content) {
 function contextsPart(page) {
   const contexts = page.contexts;
   if (contexts.length === 0) return part('contexts', 'Strongest contexts', 'It fires nowhere in the scanned text.');
-  const legend = el('span', { class: 'legend' }, 'weak', el('span', { class: 'ramp', 'aria-hidden': 'true' }), `${short(page.scale)}, the strongest shown;`, ' ', el('mark', { class: 't on peak', '--a': 1 }, 'peak'), ' underlined');
+  const ramp = el('span', { class: 'ramp', 'aria-hidden': 'true' });
+  const legend = el('span', { class: 'legend' }, 'weak', ramp, `${short(page.scale)}, the strongest shown;`, ' ',
+    el('mark', { class: 't on peak', '--a': 1 }, el('span', { class: 'ink' }, 'peak')), ' underlined');
   return part('contexts', 'Strongest contexts', legend, el('ol', {}, contexts.map((context) => contextLine(context, page.scale))));
 }
 
@@ -75,7 +77,8 @@ function valueOf(level, scale) {
 function tokensPart(page) {
   const t = page.tokens;
   if (t.t.length === 0) return part('tokens', 'Tokens that fire it', 'None.');
-  const head = ['Token', 'Count', 'Of its occurrences', 'Mean', 'Max'].map((name, i) => el('th', { scope: 'col', class: i > 0 ? 'number' : undefined }, name));
+  const head = ['Token', 'Count', 'Share', 'Mean', 'Max']
+    .map((name, i) => el('th', { scope: 'col', class: i > 0 ? 'number' : undefined }, name));
   const rows = t.t.map((id, i) => {
     const share = t.of[i] > 0 ? t.n[i] / t.of[i] : null;
     return el('tr', {},
@@ -85,7 +88,7 @@ function tokensPart(page) {
       el('td', { class: 'number' }, short(t.mean[i])),
       el('td', { class: 'number' }, short(t.max[i])));
   });
-  return part('tokens', 'Tokens that fire it', 'Most of its total activation first.',
+  return part('tokens', 'Tokens that fire it', 'Most of its total activation first. Share: of all the places where the token stands, how many fire it.',
     el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, head)), el('tbody', {}, rows))));
 }
 
@@ -96,17 +99,22 @@ function histogramPart(page) {
   const [left, right, top, bottom] = [40, 396, 8, 96];
   const width = (right - left) / bins.length;
   const most = Math.max(...bins);
+  const name = `Histogram of ${count(total)} activations, most ${count(most)} in one bin`;
   const edge = (bin) => short(+(10 ** (page.low + ((page.high - page.low) * bin) / bins.length)).toPrecision(3));
   const x = (power) => left + ((right - left) * (power - page.low)) / (page.high - page.low);
-  const bars = bins.map((n, bin) => n > 0 && drawing('rect', { class: 'bar-activation', x: left + bin * width + 0.5, width: Math.max(0.5, width - 1), y: bottom - Math.max(1.5, ((bottom - top) * n) / most), height: Math.max(1.5, ((bottom - top) * n) / most) },
-    drawing('title', {}, `${edge(bin)} to ${edge(bin + 1)}: ${count(n)} firings`))).filter(Boolean);
+  const bar = (n, bin) => {
+    const height = Math.max(1.5, ((bottom - top) * n) / most);
+    const title = drawing('title', {}, `${edge(bin)} to ${edge(bin + 1)}: ${count(n)} firings`);
+    const box = { x: left + bin * width + 0.5, width: Math.max(0.5, width - 1), y: bottom - height, height };
+    return n > 0 ? [drawing('rect', { class: 'bar-activation', ...box }, title)] : [];
+  };
   const label = (at, text) => drawing('text', { class: 'tick', x: at, y: bottom + 15, 'text-anchor': 'middle' }, text);
   return part('histogram', 'How strongly it fires', null,
-    drawing('svg', { class: 'chart', viewBox: '0 0 408 132', role: 'img', 'aria-label': `Histogram of ${count(total)} activations, most ${count(most)} in one bin` },
+    drawing('svg', { class: 'chart', viewBox: '0 0 408 132', role: 'img', 'aria-label': name },
       drawing('line', { class: 'axis', x1: left, x2: right, y1: bottom, y2: bottom }),
       drawing('text', { class: 'tick', x: left - 6, y: top + 6, 'text-anchor': 'end' }, count(most)),
       drawing('text', { class: 'tick', x: left - 6, y: bottom, 'text-anchor': 'end' }, '0'),
-      bars,
+      bins.flatMap(bar),
       axisPowers(page).map((power) => label(x(power), short(+(10 ** power).toPrecision(2)))),
       drawing('text', { class: 'name', x: (left + right) / 2, y: bottom + 32, 'text-anchor': 'middle' }, 'activation, log scale')));
 }
@@ -119,6 +127,8 @@ function axisPowers(page) {
   return whole.length >= 2 ? whole.filter((_, i) => i % step === 0) : [page.low, (page.low + page.high) / 2, page.high];
 }
 
+const signed = (value) => `${value > 0 ? '+' : ''}${short(value).replace(/^-/, '−')}`;
+
 function logitsPart(page) {
   if (page.up.t.length === 0 && page.down.t.length === 0) return [];
   const most = Math.max(...[...page.up.v, ...page.down.v].map(Math.abs), Number.MIN_VALUE);
@@ -126,7 +136,7 @@ function logitsPart(page) {
     el('caption', {}, title),
     el('tbody', {}, effects.t.map((id, i) => el('tr', {},
       el('th', { scope: 'row' }, chip(id)),
-      el('td', { class: 'number share', '--share': Math.abs(effects.v[i]) / most }, `${effects.v[i] > 0 ? '+' : ''}${short(effects.v[i]).replace('-', '−')}`)))));
+      el('td', { class: 'number share', '--share': Math.abs(effects.v[i]) / most }, signed(effects.v[i]))))));
   return part('logits', 'What it does to the next token', 'Direct effect on the logits, per unit of activation.',
     el('div', { class: 'pair' }, side('up', 'Promoted', page.up), side('down', 'Suppressed', page.down)));
 }

@@ -11,6 +11,7 @@ public static class ReportPanels
         new RunCardPanel(),
         new MetricsPanel(),
         new NeuronsAgainstFeaturesPanel(),
+        new ExamplesPanel(),
         new DensityPanel(),
         new LanguageModelPanel(),
         new UnitListPanel(),

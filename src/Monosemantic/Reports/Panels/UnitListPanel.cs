@@ -48,6 +48,7 @@ public sealed class UnitListPanel : Panel<UnitListContent>
         <section id="list" class="list" aria-label="List of features and neurons" hidden>
         <div class="tools">
         <input id="search" type="search" placeholder="Search tokens, text or number" aria-label="Search tokens, text or number" autocomplete="off" spellcheck="false">
+        <select id="scope" aria-label="Where to search"><option value="all">in tokens and contexts</option><option value="tokens">in tokens that fire it</option></select>
         <label class="sort-choice">Sort <select id="sort" aria-label="Sort by"></select></label>
         <output id="shown" for="search"></output>
         <span class="keys"><kbd>/</kbd> search <kbd>↑</kbd><kbd>↓</kbd> move <kbd>Enter</kbd> open <kbd>Esc</kbd> back</span>
@@ -68,7 +69,7 @@ public sealed class UnitListPanel : Panel<UnitListContent>
 
     private static ImmutableSortedDictionary<int, string> UsedVocabulary(ReportData data) => data.Features.Concat(data.Neurons)
         .SelectMany(UsedTokens).Distinct()
-        .ToImmutableSortedDictionary(id => id, id => data.Vocabulary.TryGetValue(id, out string? text) ? VisibleText.Of(text) : $"⟨token {id}⟩");
+        .ToImmutableSortedDictionary(id => id, id => TokenMarkup.Text(id, data));
 
     private static IEnumerable<int> UsedTokens(UnitEvidence unit) => unit.Tokens.Select(t => t.Token)
         .Concat(unit.Contexts.SelectMany(c => c.Tokens))
