@@ -1,3 +1,3 @@
-using Monosemantic.Runtime;
+using Monosemantic.Cli;
 
-Console.WriteLine(TorchRuntime.Load());
+return await CommandLineApp.RunAsync(args);

@@ -1,0 +1,73 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using Monosemantic.Cli.Commands;
+using Monosemantic.Runtime;
+
+namespace Monosemantic.Cli;
+
+/// <summary>The <c>monosemantic</c> command: its sub-commands, one line each, and what happens when one fails.</summary>
+public static class CommandLineApp
+{
+    private const int UserErrorExit = 1, BugExit = 2;
+
+    /// <summary>Every command.</summary>
+    public static IReadOnlyList<Func<Command>> Commands { get; } =
+    [
+        LanguageModelCommand.Create,
+        ListCommand.Create,
+        DoctorCommand.Create,
+    ];
+
+    /// <summary>Parses the arguments and runs the command they name.</summary>
+    /// <param name="args">The process's arguments.</param>
+    /// <returns>0 for success, 1 for an error the user can put right, 2 for a bug.</returns>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        ParseResult parsed = Root().Parse(args);
+        if (parsed.Action is ParseErrorAction) return Fail(string.Join(" ", parsed.Errors.Select(error => error.Message)), "add --help to see what the command takes");
+        try
+        {
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
+        }
+        catch (UserErrorException error)
+        {
+            return Fail(error.Message, error.Hint);
+        }
+        catch (OperationCanceledException)
+        {
+            return Fail("stopped before the end; nothing unfinished looks finished", "run the same command with --resume to go on where it stopped");
+        }
+        catch (Exception bug) when (AtomicFile.Explain(bug, "the output") is { } explained)
+        {
+            return Fail(explained.Message, explained.Hint);
+        }
+        catch (Exception bug)
+        {
+            await Console.Error.WriteLineAsync($"error: this is a bug: {bug}");
+            await Console.Error.WriteLineAsync("hint:  please report it with the command and the text above");
+            return BugExit;
+        }
+    }
+
+    /// <summary>The whole command tree.</summary>
+    public static Command Root()
+    {
+        var help = new HelpOption();
+        help.Action = new HelpWithExample((HelpAction)help.Action!);
+        // Not the library's RootCommand, which takes its name from the file that happens to run.
+        var root = new ToolCommand(
+            "monosemantic",
+            "Opens up language models: dump activations, train sparse autoencoders, see what each feature means.",
+            "monosemantic demo --out activations/demo") { help, new VersionOption() };
+        foreach (Func<Command> create in Commands) root.Subcommands.Add(create());
+        return root;
+    }
+
+    private static int Fail(string message, string hint)
+    {
+        Console.Error.WriteLine($"error: {message}");
+        Console.Error.WriteLine($"hint:  {hint}");
+        return UserErrorExit;
+    }
+}

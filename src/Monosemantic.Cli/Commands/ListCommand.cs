@@ -1,0 +1,31 @@
+using System.CommandLine;
+using Monosemantic.Models;
+using Monosemantic.Runtime;
+
+namespace Monosemantic.Cli.Commands;
+
+/// <summary><c>list</c>: what this build knows, straight from the registries.</summary>
+internal static class ListCommand
+{
+    private static readonly IReadOnlyList<(string Name, string Summary, Func<IEnumerable<(string Name, string Summary)>> Rows)> Registries =
+    [
+        ("families", "model families that can be loaded", () => ModelFamily.All.Select(family => (family.Name, family.Summary))),
+    ];
+
+    internal static Command Create()
+    {
+        var command = new ToolCommand("list", "Lists what this build knows.", "monosemantic list families");
+        foreach (var registry in Registries)
+        {
+            Option<bool> json = CommonOptions.Json();
+            var list = new ToolCommand(registry.Name, $"Lists the {registry.Summary}.", $"monosemantic list {registry.Name}") { json };
+            list.SetAction(parsed =>
+            {
+                if (parsed.GetValue(json)) Console.Out.Write(JsonFile.ToText(registry.Rows().Select(row => new { row.Name, row.Summary })));
+                else Terminal.PrintTable(registry.Name, registry.Rows());
+            });
+            command.Subcommands.Add(list);
+        }
+        return command;
+    }
+}

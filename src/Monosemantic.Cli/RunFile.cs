@@ -1,0 +1,64 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Monosemantic.Runtime;
+
+namespace Monosemantic.Cli;
+
+/// <summary>Run files: a JSON object of settings, any key of which <c>--set key=value</c> overrides.</summary>
+internal static class RunFile
+{
+    /// <summary>Reads settings: the defaults, then the file if one is given, then the overrides in order.</summary>
+    internal static T Read<T>(string? path, IEnumerable<string> overrides)
+        where T : new()
+    {
+        JsonObject settings = path is null
+            ? new JsonObject()
+            : Parse(File.Exists(path) ? File.ReadAllText(path) : throw new UserErrorException($"the run file {path} does not exist", "leave it out to use the defaults, or check the path"), path);
+        string source = path ?? "the settings";
+        foreach (string text in overrides)
+        {
+            int equals = text.IndexOf('=');
+            if (equals <= 0) throw new UserErrorException($"--set {text} is not of the form key=value", "write for example --set steps=1000");
+            Set(settings, text[..equals], Value(text[(equals + 1)..]));
+            source = path is null ? "--set" : $"{path} with --set";
+        }
+        return JsonFile.Parse<T>(JsonSerializer.SerializeToUtf8Bytes(settings, JsonFile.Options), source);
+    }
+
+    private static JsonObject Parse(string text, string path)
+    {
+        try
+        {
+            return JsonNode.Parse(text) as JsonObject ?? throw new UserErrorException($"{path} holds no JSON object", "a run file looks like {\"k\": 32}");
+        }
+        catch (JsonException failure)
+        {
+            throw new UserErrorException($"{path} is not JSON: {failure.Message}", "correct the line it names", failure);
+        }
+    }
+
+    private static void Set(JsonObject settings, string key, JsonNode? value)
+    {
+        string[] path = key.Split('.');
+        JsonObject at = settings;
+        foreach (string part in path[..^1])
+        {
+            if (at[part] is not JsonObject inner) at[part] = inner = new JsonObject();
+            at = inner;
+        }
+        at[path[^1]] = value;
+    }
+
+    // Numbers, true, false, null, arrays and objects are JSON; anything else is text, so that quotes are not needed.
+    private static JsonNode? Value(string text)
+    {
+        try
+        {
+            return JsonNode.Parse(text);
+        }
+        catch (JsonException)
+        {
+            return JsonValue.Create(text);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+using Monosemantic.Runtime;
+using static TorchSharp.torch;
+
+namespace Monosemantic.Models;
+
+/// <summary>
+/// A decoder-only transformer with its weights as trained: never folded, never centred. One mechanism, the hook, reads,
+/// edits, ablates and replaces the values inside a forward pass, in forward order.
+/// </summary>
+/// <remarks>Not thread-safe while weights are trained; forwards without training may run side by side.</remarks>
+public sealed class Transformer : IDisposable
+{
+    private readonly IReadOnlyDictionary<string, Tensor> named;
+
+    /// <summary>Makes a model from weights; it owns them from here on.</summary>
+    /// <param name="config">The shape.</param>
+    /// <param name="weights">The weights by their part.</param>
+    /// <param name="named">The same tensors by their names in the file.</param>
+    /// <param name="name">What the model is called.</param>
+    /// <param name="sha256">Hash of the weights' file, or empty for a model that is not on disk.</param>
+    public Transformer(TransformerConfig config, TransformerWeights weights, IReadOnlyDictionary<string, Tensor> named, string name, string sha256)
+    {
+        Config = config;
+        Weights = weights;
+        this.named = named;
+        Name = name;
+        Sha256 = sha256;
+    }
+
+    /// <summary>The shape.</summary>
+    public TransformerConfig Config { get; }
+
+    /// <summary>The weights by their part in the model.</summary>
+    public TransformerWeights Weights { get; }
+
+    /// <summary>The weights by their names in the file.</summary>
+    public IReadOnlyDictionary<string, Tensor> Named => named;
+
+    /// <summary>What the model is called: its folder's name.</summary>
+    public string Name { get; }
+
+    /// <summary>SHA-256 of <c>model.safetensors</c>.</summary>
+    public string Sha256 { get; }
+
+    /// <summary>Every hook point of the model, in forward order.</summary>
+    public IReadOnlyList<HookPoint> HookPoints => [.. Enum.GetValues<HookSite>().SelectMany(PointsOf).OrderBy(ForwardOrder)];
+
+    /// <summary>Loads a local Hugging Face folder: <c>config.json</c> and <c>model.safetensors</c>.</summary>
+    /// <param name="directory">The folder.</param>
+    /// <exception cref="UserErrorException">A file is missing or broken, or holds what the family does not know.</exception>
+    public static Transformer Load(string directory)
+    {
+        string configPath = Path.Combine(directory, "config.json");
+        if (!Directory.Exists(directory)) throw new UserErrorException($"the model folder {directory} does not exist", "give the folder that holds config.json and model.safetensors");
+        var reader = new ConfigReader(configPath);
+        TransformerConfig config = ModelFamily.Find(reader.Text("model_type"), configPath).ReadConfig(reader);
+        using var weights = new WeightReader(directory);
+        TransformerWeights assembled = ModelFamily.Find(config.Family, configPath).ReadWeights(config, weights);
+        string name = new DirectoryInfo(directory).Name;
+        return new Transformer(config, assembled, weights.Taken, name, Hashing.OfFile(Path.Combine(directory, "model.safetensors")));
+    }
+
+    /// <summary>Width of the last dimension at a hook point, heads flattened: the width of its activations as stored.</summary>
+    /// <param name="at">A hook point of this model.</param>
+    public int Width(HookPoint at)
+    {
+        Check(at);
+        return at.Site switch
+        {
+            HookSite.MlpPre or HookSite.MlpPost => Config.DMlp,
+            HookSite.AttnQ or HookSite.AttnK or HookSite.AttnV or HookSite.AttnZ => Config.Heads * Config.DHead,
+            HookSite.Ln1Scale or HookSite.Ln2Scale or HookSite.LnFinalScale => 1,
+            HookSite.AttnScores or HookSite.AttnPattern => throw new UserErrorException($"{at} has no fixed width: it grows with the context", "attention patterns can be hooked but not stored as rows"),
+            _ => Config.DModel,
+        };
+    }
+
+    /// <summary>Predicts the next token at every position.</summary>
+    /// <param name="tokens">Token ids [b, t] int64.</param>
+    /// <param name="hook">Called at the hook points; null for none.</param>
+    /// <param name="at">The points at which to call it; none given means all.</param>
+    /// <returns>Logits [b, t, vocabulary].</returns>
+    /// <exception cref="UserErrorException">A token id is outside the vocabulary, the context is too long, or a hook point does not exist.</exception>
+    public Tensor Forward(Tensor tokens, Hook? hook = null, params ReadOnlySpan<HookPoint> at)
+    {
+        var taps = new HookTaps(hook, CheckedSet(at));
+        using var scope = NewDisposeScope();
+        Tensor residual = Residual(tokens, taps)!;
+        return Unembed(residual, taps).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Runs the model only as far as the last of the given hook points.</summary>
+    /// <param name="tokens">Token ids [b, t] int64.</param>
+    /// <param name="hook">Called at the hook points.</param>
+    /// <param name="at">The points, at least one.</param>
+    public void Run(Tensor tokens, Hook hook, params ReadOnlySpan<HookPoint> at)
+    {
+        if (at.Length == 0) throw new ArgumentException("at least one hook point is needed", nameof(at));
+        var taps = new HookTaps(hook, CheckedSet(at)) { StopAfterLast = true };
+        using var scope = NewDisposeScope();
+        if (Residual(tokens, taps) is { } residual) _ = FinalNormed(residual, taps);
+    }
+
+    /// <summary>Logits of a final residual stream: final norm, then unembedding.</summary>
+    /// <param name="residual">[.., d_model].</param>
+    /// <returns>[.., vocabulary].</returns>
+    public Tensor Unembed(Tensor residual) => Unembed(residual, HookTaps.None);
+
+    /// <summary>Cross-entropy of each position's prediction of the next token.</summary>
+    /// <param name="logits">[b, t, vocabulary].</param>
+    /// <param name="tokens">[b, t] int64.</param>
+    /// <returns>[b, t - 1], nats.</returns>
+    public static Tensor LossPerToken(Tensor logits, Tensor tokens)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        ArgumentNullException.ThrowIfNull(tokens);
+        using var scope = NewDisposeScope();
+        long length = tokens.shape[1];
+        Tensor predictions = logits.narrow(1, 0, length - 1).reshape(-1, logits.shape[2]);
+        Tensor targets = tokens.narrow(1, 1, length - 1).reshape(-1);
+        return nn.functional.cross_entropy(predictions, targets, reduction: nn.Reduction.None).view(tokens.shape[0], length - 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Frees the weights.</summary>
+    public void Dispose()
+    {
+        foreach (Tensor tensor in named.Values) tensor.Dispose();
+    }
+
+    private Tensor? Residual(Tensor tokens, HookTaps taps)
+    {
+        CheckTokens(tokens);
+        long batch = tokens.shape[0], length = tokens.shape[1];
+        Tensor embedded = taps.At(new(HookSite.Embed, -1), Weights.Embedding.index_select(0, tokens.reshape(-1)).view(batch, length, Config.DModel));
+        if (taps.Finished) return null;
+        Tensor positions = taps.At(new(HookSite.PosEmbed, -1), Weights.Positions.narrow(0, 0, length).unsqueeze(0).expand(batch, -1, -1));
+        if (taps.Finished) return null;
+        Tensor residual = embedded + positions;
+        for (int layer = 0; layer < Config.Layers; layer++)
+        {
+            if (TransformerBlock.Forward(Config, Weights.Blocks[layer], layer, residual, taps) is not { } next) return null;
+            residual = next;
+        }
+        return residual;
+    }
+
+    private Tensor Unembed(Tensor residual, HookTaps taps)
+    {
+        using var scope = NewDisposeScope();
+        Tensor normed = FinalNormed(residual, taps);
+        Tensor logits = normed.reshape(-1, Config.DModel).mm(Weights.Unembedding.t());
+        return logits.view([.. residual.shape[..^1], Config.VocabularySize]).MoveToOuterDisposeScope();
+    }
+
+    private Tensor FinalNormed(Tensor residual, HookTaps taps) =>
+        TransformerBlock.Normalise(Config, Weights.FinalNorm, residual, new(HookSite.LnFinalScale, -1), new(HookSite.LnFinalNormalized, -1), taps);
+
+    private void CheckTokens(Tensor tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        if (tokens.dim() != 2 || tokens.dtype != ScalarType.Int64) throw new ArgumentException($"tokens must be [batch, position] int64, not [{string.Join(", ", tokens.shape)}] {tokens.dtype}", nameof(tokens));
+        if (tokens.shape[1] > Config.MaxPositions)
+        {
+            throw new UserErrorException($"a context of {tokens.shape[1]} tokens is too long for {Name}: it has {Config.MaxPositions} positions", $"use contexts of at most {Config.MaxPositions} tokens");
+        }
+        if (tokens.numel() == 0) return;
+        long low = tokens.min().item<long>(), high = tokens.max().item<long>();
+        if (low < 0 || high >= Config.VocabularySize)
+        {
+            throw new UserErrorException($"token id {(low < 0 ? low : high)} is outside the vocabulary of {Name}, 0..{Config.VocabularySize - 1}", "use the tokenizer that belongs to the model");
+        }
+    }
+
+    private HashSet<HookPoint>? CheckedSet(ReadOnlySpan<HookPoint> at)
+    {
+        if (at.Length == 0) return null;
+        foreach (HookPoint point in at) Check(point);
+        return [.. at];
+    }
+
+    private void Check(HookPoint at)
+    {
+        if (!HookPoint.IsInBlock(at.Site) || (at.Layer >= 0 && at.Layer < Config.Layers)) return;
+        throw new UserErrorException($"{at} does not exist in {Name}: it has blocks 0..{Config.Layers - 1}", "run `monosemantic model info` to list its hook points");
+    }
+
+    private IEnumerable<HookPoint> PointsOf(HookSite site) =>
+        HookPoint.IsInBlock(site) ? Enumerable.Range(0, Config.Layers).Select(layer => new HookPoint(site, layer)) : [new HookPoint(site, -1)];
+
+    private (int, int) ForwardOrder(HookPoint at) => at.Site switch
+    {
+        HookSite.Embed or HookSite.PosEmbed => (-1, (int)at.Site),
+        HookSite.LnFinalScale or HookSite.LnFinalNormalized => (Config.Layers, (int)at.Site),
+        _ => (at.Layer, (int)at.Site),
+    };
+}

@@ -1,0 +1,8 @@
+namespace Monosemantic.Text;
+
+/// <summary>A token that is matched as a whole in the text, before the byte-pair merges.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Content">Its text, as it stands in a document (not in the byte alphabet).</param>
+/// <param name="Special">Whether it is a mark such as the end of a text, and no part of ordinary text.</param>
+/// <param name="Normalized">Whether it is looked for after the tokens that are not, in what they left.</param>
+public sealed record AddedToken(int Id, string Content, bool Special, bool Normalized);

@@ -1,0 +1,107 @@
+using System.Text;
+using System.Xml;
+
+namespace Monosemantic.Text;
+
+/// <summary>
+/// Writes the content of a documentation element as lines of prose: inline tags become the words they stand for, block tags
+/// begin a new line, white space is folded.
+/// </summary>
+internal sealed class ReferenceDocumentationProse
+{
+    private readonly StringBuilder text = new();
+    private bool spacePending;
+    private bool breakPending;
+
+    /// <summary>Reads the element that a reader stands on, to its end, and returns its content as prose.</summary>
+    /// <param name="reader">A reader on the start of an element; left on its end.</param>
+    public string ReadElement(XmlReader reader)
+    {
+        text.Clear();
+        spacePending = breakPending = false;
+        if (reader.IsEmptyElement) return "";
+        int depth = reader.Depth;
+        while (reader.Read() && reader.Depth > depth) Node(reader);
+        return Tidy(text);
+    }
+
+    private void Node(XmlReader reader)
+    {
+        switch (reader.NodeType)
+        {
+            case XmlNodeType.Element:
+                StartElement(reader);
+                break;
+            case XmlNodeType.EndElement:
+                EndElement(reader.Name);
+                break;
+            case XmlNodeType.Text or XmlNodeType.CDATA or XmlNodeType.Whitespace or XmlNodeType.SignificantWhitespace:
+                Append(reader.Value);
+                break;
+        }
+    }
+
+    private void StartElement(XmlReader reader)
+    {
+        if (IsBlock(reader.Name)) breakPending = true;
+        else if (reader.IsEmptyElement || reader.Name == "xref") Append(Word(reader));
+        else if (reader.Name == "sup") Append("^");
+    }
+
+    private void EndElement(string name)
+    {
+        if (IsBlock(name)) breakPending = true;
+        else if (name == "term") AppendTermEnd();
+    }
+
+    // <see cref="T:System.String"/> says String; <paramref name="path"/> says path.
+    private static string Word(XmlReader reader)
+    {
+        if (reader.GetAttribute("cref") is { } cref) return ReadableName(cref);
+        if (reader.GetAttribute("uid") is { } uid) return ReadableName(uid.Replace("%2A", "", StringComparison.Ordinal));
+        return reader.GetAttribute("langword") ?? reader.GetAttribute("name") ?? reader.GetAttribute("href") ?? "";
+    }
+
+    private static string ReadableName(string cref) => DocumentationId.Parse(cref).ShortName;
+
+    // description is inline: an item reads "term: description" on one line.
+    private static bool IsBlock(string name) =>
+        name is "para" or "p" or "br" or "list" or "item" or "listheader" or "ul" or "ol" or "li" or "table" or "tr";
+
+    private void AppendTermEnd()
+    {
+        if (text.Length > 0 && text[^1] is not (':' or '.' or '\n')) text.Append(':');
+        spacePending = true;
+    }
+
+    private void Append(string part)
+    {
+        foreach (char letter in part)
+        {
+            if (char.IsWhiteSpace(letter)) spacePending = true;
+            else if (letter is not ('\u200B' or '\uFEFF' or '\u00AD')) AppendLetter(letter);
+        }
+    }
+
+    private void AppendLetter(char letter)
+    {
+        if (text.Length > 0 && breakPending) text.Append('\n');
+        else if (text.Length > 0 && spacePending) text.Append(' ');
+        spacePending = breakPending = false;
+        text.Append(letter);
+    }
+
+    // White space between a tag and the punctuation after it is layout of the source: "a file ." But " .NET" is a word.
+    private static string Tidy(StringBuilder prose)
+    {
+        var tidy = new StringBuilder(prose.Length);
+        for (int at = 0; at < prose.Length; at++)
+        {
+            bool lastOfWord = at + 2 >= prose.Length || char.IsWhiteSpace(prose[at + 2]);
+            bool strayBefore = prose[at] == ' ' && at + 1 < prose.Length && prose[at + 1] is '.' or ',' or ';' or ')' or ':' && lastOfWord;
+            bool strayAfter = prose[at] == ' ' && at > 0 && prose[at - 1] == '(';
+            if (!strayBefore && !strayAfter) tidy.Append(prose[at]);
+        }
+        return tidy.ToString();
+    }
+}
