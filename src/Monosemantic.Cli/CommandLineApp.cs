@@ -14,6 +14,12 @@ public static class CommandLineApp
     /// <summary>Every command.</summary>
     public static IReadOnlyList<Func<Command>> Commands { get; } =
     [
+        DemoCommand.Create,
+        ExtractCommand.Create,
+        TrainCommand.Create,
+        EvalCommand.Create,
+        ScanCommand.Create,
+        ReportCommand.Create,
         LanguageModelCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,
