@@ -1,5 +1,6 @@
 using Monosemantic.Runtime;
 using Monosemantic.Dictionaries;
+using Monosemantic.Runtime;
 
 namespace Monosemantic.Training;
 
