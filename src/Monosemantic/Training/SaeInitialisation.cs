@@ -1,4 +1,3 @@
-using Monosemantic.Runtime;
 using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
 
