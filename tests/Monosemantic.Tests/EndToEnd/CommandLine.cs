@@ -17,9 +17,9 @@ internal static class CommandLine
 
     internal static Task<CommandResult> RunAsync(string folder, params string[] arguments) => RunAsync(Program, folder, arguments);
 
-    internal static async Task<CommandResult> RunAsync(string program, string folder, string[] arguments)
+    internal static async Task<CommandResult> RunAsync(string program, string folder, string[] arguments, params (string Name, string Value)[] environment)
     {
-        using Process process = Start(program, folder, arguments);
+        using Process process = Start(program, folder, arguments, environment);
         return await FinishAsync(process);
     }
 
@@ -33,9 +33,10 @@ internal static class CommandLine
         return await finished;
     }
 
-    private static Process Start(string program, string folder, string[] arguments)
+    private static Process Start(string program, string folder, string[] arguments, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
         return Process.Start(start)!;
     }
 

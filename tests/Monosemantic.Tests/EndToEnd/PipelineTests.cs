@@ -91,6 +91,22 @@ public sealed class PipelineTests : IDisposable
     }
 
     [Fact]
+    public async Task A_full_disk_is_said_and_leaves_nothing_that_looks_finished()
+    {
+        string disk = Directory.CreateDirectory(Path.Combine(folder, "disk")).FullName;
+        Assert.SkipUnless(Environment.IsPrivilegedProcess && Run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk), "a small disk can only be mounted as root");
+        try
+        {
+            await Fail("disk is full", Extract("disk/store"));
+            Assert.False(File.Exists(Path.Combine(disk, "store", "manifest.json")));
+        }
+        finally
+        {
+            Assert.True(Run("umount", disk));
+        }
+    }
+
+    [Fact]
     public async Task Commands_that_need_no_tensor_run_without_libtorch()
     {
         await Succeed(Extract("store"));
@@ -118,6 +134,13 @@ public sealed class PipelineTests : IDisposable
             File.Delete(Path.Combine(to, name));
             File.Copy(Path.Combine(from, name), Path.Combine(to, name));
         }
+    }
+
+    private static bool Run(string program, params string[] arguments)
+    {
+        using var process = System.Diagnostics.Process.Start(program, arguments);
+        process.WaitForExit();
+        return process.ExitCode == 0;
     }
 
     private async Task<CommandResult> Succeed(params string[] arguments)
