@@ -14,7 +14,7 @@ public delegate void ActivationReceiver(int hook, ReadOnlySpan<float> values);
 /// <summary>Computes the activations of some contexts and hands them over, once for each hook point.</summary>
 /// <param name="contexts">Contexts of equal length [b].</param>
 /// <param name="receive">Takes the activations.</param>
-public delegate void ActivationFunction(ImmutableArray<TokenContext> contexts, ActivationReceiver receive);
+public delegate void ComputeActivations(ImmutableArray<TokenContext> contexts, ActivationReceiver receive);
 
 /// <summary>A hook point and how wide its rows are.</summary>
 /// <param name="HookPoint">Its name.</param>
@@ -27,7 +27,7 @@ public sealed record HookedWidth(string HookPoint, int Width);
 /// <param name="MaxContext">Most tokens in a context.</param>
 /// <param name="VocabularySize">Token ids are below this.</param>
 /// <param name="Compute">Computes them.</param>
-public sealed record ActivationSource(ModelIdentity Model, ImmutableArray<HookedWidth> Hooks, int MaxContext, int VocabularySize, ActivationFunction Compute)
+public sealed record ActivationSource(ModelIdentity Model, ImmutableArray<HookedWidth> Hooks, int MaxContext, int VocabularySize, ComputeActivations Compute)
 {
     /// <summary>A transformer, run as far as the last of some hook points.</summary>
     /// <param name="model">The model; it must outlive the source.</param>
