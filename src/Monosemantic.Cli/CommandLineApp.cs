@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.Runtime.InteropServices;
 using Monosemantic.Cli.Commands;
 using Monosemantic.Runtime;
 
@@ -32,9 +33,11 @@ public static class CommandLineApp
     {
         ParseResult parsed = Root().Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Action is ParseErrorAction) return Fail(string.Join(" ", parsed.Errors.Select(error => error.Message)), HintFor(parsed));
+        using var stop = new CancellationTokenSource();
+        using PosixSignalRegistration interrupt = StopOn(PosixSignal.SIGINT, stop), terminate = StopOn(PosixSignal.SIGTERM, stop);
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, stop.Token);
         }
         catch (UserErrorException error)
         {
@@ -69,6 +72,13 @@ public static class CommandLineApp
         foreach (Func<Command> create in Commands) root.Subcommands.Add(create());
         return root;
     }
+
+    // The first signal asks the work to stop where it can be resumed; a second one ends the process at once.
+    private static PosixSignalRegistration StopOn(PosixSignal signal, CancellationTokenSource stop) => PosixSignalRegistration.Create(signal, context =>
+    {
+        context.Cancel = !stop.IsCancellationRequested;
+        stop.Cancel();
+    });
 
     private static string HintFor(ParseResult parsed)
     {
