@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
 using Monosemantic.Features;
-using Monosemantic.Metrics;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Tests.Features;

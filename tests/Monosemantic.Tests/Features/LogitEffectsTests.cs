@@ -13,7 +13,7 @@ public sealed class LogitEffectsTests
         using var scope = NewDisposeScope();
         using var generator = new Generator(3);
         Tensor directions = randn(units, width, generator: generator), unembedding = randn(vocabulary, width, generator: generator), weight = rand(width, generator: generator) + 0.5;
-        ImmutableArray<UnitLogits> effects = LogitEffects.Of(directions, unembedding, weight, centred: true, count: 4);
+        ImmutableArray<UnitLogits> effects = LogitEffects.Of(directions, unembedding, weight, centred: true, count: 4, TestContext.Current.CancellationToken);
         Tensor w = directions.to(ScalarType.Float64), u = unembedding.to(ScalarType.Float64);
         for (int unit = 0; unit < units; unit++)
         {
@@ -29,7 +29,7 @@ public sealed class LogitEffectsTests
     {
         using var scope = NewDisposeScope();
         Tensor unembedding = tensor(new float[] { 1, 0, -1, 0, 1, 0, -1, 0 }, [4, 2]);
-        UnitLogits effects = Assert.Single(LogitEffects.Of(tensor(new float[] { 1, 0 }, [1, 2]), unembedding, null, centred: false, count: 10));
+        UnitLogits effects = Assert.Single(LogitEffects.Of(tensor(new float[] { 1, 0 }, [1, 2]), unembedding, null, centred: false, count: 10, TestContext.Current.CancellationToken));
         Assert.Equal([new(0, 1), new(2, 1)], effects.Promoted);
         Assert.Equal([new(1, -1), new(3, -1)], effects.Suppressed);
     }
