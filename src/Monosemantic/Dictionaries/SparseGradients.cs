@@ -11,7 +11,8 @@ internal static unsafe class SparseGradients
     /// <param name="Entries">Where each feature fires.</param>
     /// <param name="Residual">x_hat - target [n, d_model].</param>
     /// <param name="Scale">dL/dx_hat = scale * residual.</param>
-    internal readonly record struct Term(FeatureEntries Entries, nint Residual, float Scale)
+    /// <param name="TrainsEncoder">Whether the feature activations' gradient goes on to the encoder.</param>
+    internal readonly record struct Term(FeatureEntries Entries, nint Residual, float Scale, bool TrainsEncoder = true)
     {
         internal int Count(int feature) => Entries.Offsets[feature + 1] - Entries.Offsets[feature];
     }
@@ -43,6 +44,7 @@ internal static unsafe class SparseGradients
                 scales[i] = term.Scale * values[at + i];
             }
             RowKernels.DotAndAddScaled4(decoderRow, decoderGradient, rows, scales, dots, dModel);
+            if (!term.TrainsEncoder) continue;
             for (int i = 0; i < 4; i++)
             {
                 rows[i] = inputs + ((long)tokens[at + i] * dModel);
@@ -56,6 +58,7 @@ internal static unsafe class SparseGradients
             float* row = residual + ((long)tokens[at] * dModel);
             float gradient = term.Scale * RowKernels.Dot(row, decoderRow, dModel);
             RowKernels.AddScaled(decoderGradient, row, term.Scale * values[at], dModel);
+            if (!term.TrainsEncoder) continue;
             RowKernels.AddScaled(encoderGradient, inputs + ((long)tokens[at] * dModel), gradient, dModel);
             bias += gradient;
         }

@@ -43,7 +43,7 @@ internal sealed unsafe class AuxiliaryLoss(SaeTrainingConfig config, int dModel,
         double factor = Factor(residualAt, rows, variance) * (config.AuxScalesWithDead ? Math.Min(dead.Length / (double)most, 1) : 1);
         double sum = 0;
         for (int row = 0; row < rows; row++) sum += squaredErrors[row];
-        return new(factor * sum, new(entries, (nint)errorsAt, (float)(2 * factor * config.AuxCoefficient)));
+        return new(factor * sum, new(entries, (nint)errorsAt, (float)(2 * factor * config.AuxCoefficient), config.AuxTrainsEncoder));
     }
 
     // The error is (aux reconstruction) - (x - x_hat) = (aux reconstruction) + residual.

@@ -1,4 +1,5 @@
 using Monosemantic.Dictionaries;
+using Monosemantic.Runtime;
 
 namespace Monosemantic.Training;
 
@@ -12,7 +13,7 @@ internal static unsafe class SaeInitialisation
         for (long feature = 0; feature < weights.DSae; feature++)
         {
             float* row = weights.DecoderAt + (feature * weights.DModel);
-            for (int i = 0; i < weights.DModel; i++) row[i] = (float)random.NextGaussian();
+            for (int i = 0; i < weights.DModel; i++) row[i] = (float)random.NextNormal();
             DecoderNorm.Normalise(row, weights.DModel);
         }
         long bytes = (long)weights.DSae * weights.DModel * sizeof(float);

@@ -78,6 +78,9 @@ internal sealed unsafe class SaeLearner : IDisposable
 
     internal int Rows { get; private set; }
 
+    /// <summary>Which features took part in the batch [d_sae]; the gradient rows of the others are not written, and count as zero.</summary>
+    internal ReadOnlySpan<bool> Touched => touched;
+
     /// <summary>Takes a batch.</summary>
     /// <param name="values">Activations [rows, d_model].</param>
     /// <param name="rows">Number of tokens, 1 to the config's batch.</param>

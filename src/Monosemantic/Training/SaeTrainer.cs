@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Text.Json;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
@@ -42,6 +41,9 @@ public sealed class SaeTrainer : IDisposable
 
     /// <summary>Tokens trained on so far.</summary>
     public long Tokens { get; private set; }
+
+    /// <summary>The weights as trained, in the scaled units; for tests.</summary>
+    internal SaeWeights Weights => learner.Weights;
 
     /// <summary>What activations are multiplied by before training; folded into the weights of <see cref="Snapshot"/>.</summary>
     public double Scale { get; }
@@ -104,7 +106,7 @@ public sealed class SaeTrainer : IDisposable
             Steps = Steps,
             Tokens = Tokens,
             FoldedScale = Scale,
-            CodeVersion = typeof(SaeTrainer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion,
+            CodeVersion = Runtime.CodeVersion.Current,
             Training = JsonSerializer.SerializeToElement(Config, JsonFile.Options),
         },
         learner.Weights.Folded(Scale));

@@ -112,6 +112,9 @@ public sealed record SaeTrainingConfig
     /// <summary>Whether the auxiliary loss is scaled by min(dead features / aux_k, 1); default false (SAELens and sparsify: true).</summary>
     public bool AuxScalesWithDead { get; init; }
 
+    /// <summary>Whether the auxiliary loss trains the dead features' encoder too, not only their decoder rows; default true (sparsify: false).</summary>
+    public bool AuxTrainsEncoder { get; init; } = true;
+
     /// <summary>Tokens without firing after which a feature counts as dead; default 500,000.</summary>
     public long DeadAfterTokens { get; init; } = 500_000;
 
