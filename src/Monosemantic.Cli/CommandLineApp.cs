@@ -14,6 +14,12 @@ public static class CommandLineApp
     /// <summary>Every command.</summary>
     public static IReadOnlyList<Func<Command>> Commands { get; } =
     [
+        DemoCommand.Create,
+        ExtractCommand.Create,
+        TrainCommand.Create,
+        EvalCommand.Create,
+        ScanCommand.Create,
+        ReportCommand.Create,
         LanguageModelCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,
@@ -24,8 +30,8 @@ public static class CommandLineApp
     /// <returns>0 for success, 1 for an error the user can put right, 2 for a bug.</returns>
     public static async Task<int> RunAsync(string[] args)
     {
-        ParseResult parsed = Root().Parse(args);
-        if (parsed.Action is ParseErrorAction) return Fail(string.Join(" ", parsed.Errors.Select(error => error.Message)), "add --help to see what the command takes");
+        ParseResult parsed = Root().Parse(args.Length == 0 ? ["--help"] : args);
+        if (parsed.Action is ParseErrorAction) return Fail(string.Join(" ", parsed.Errors.Select(error => error.Message)), HintFor(parsed));
         try
         {
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
@@ -62,6 +68,14 @@ public static class CommandLineApp
             "monosemantic demo --out activations/demo") { help, new VersionOption() };
         foreach (Func<Command> create in Commands) root.Subcommands.Add(create());
         return root;
+    }
+
+    private static string HintFor(ParseResult parsed)
+    {
+        Command command = parsed.CommandResult.Command;
+        IEnumerable<string> known = command.Subcommands.Select(sub => sub.Name).Concat(command.Options.Select(option => option.Name));
+        string? meant = parsed.UnmatchedTokens.Select(token => Suggestion.Nearest(token, known)).FirstOrDefault(name => name is not null);
+        return meant is null ? "add --help to see what the command takes" : $"did you mean {meant}? Add --help to see what the command takes";
     }
 
     private static int Fail(string message, string hint)

@@ -88,7 +88,8 @@ function tokensPart(page) {
       el('td', { class: 'number' }, short(t.mean[i])),
       el('td', { class: 'number' }, short(t.max[i])));
   });
-  return part('tokens', 'Tokens that fire it', 'Most of its total activation first. Share: of all the places where the token stands, how many fire it.',
+  const note = 'Most of its total activation first. Share: of all the places where the token stands, how many fire it.';
+  return part('tokens', 'Tokens that fire it', note,
     el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, head)), el('tbody', {}, rows))));
 }
 
