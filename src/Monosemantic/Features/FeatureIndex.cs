@@ -18,8 +18,9 @@ namespace Monosemantic.Features;
 /// <item><c>histograms.parquet</c>: kind, unit, bin, count (firings in the bin); empty bins are left out.</item>
 /// <item><c>tokens.parquet</c>, tokens that fire a unit, most of its total activation first: kind, unit, rank, token, count
 /// (rows holding the token at which it fires), occurrences (rows holding the token), mean, max.</item>
-/// <item><c>contexts.parquet</c>, one row per token of each context, strongest context first: kind, unit, rank, document,
-/// position (in the document), token, activation (0 where it does not fire), peak (whether this token brought it here).</item>
+/// <item><c>contexts.parquet</c>, one row per context, strongest first: kind, unit, rank, document, start (position of its
+/// first token in the document), peak (which of its tokens brought it here, from 0), length, and two lists of that length:
+/// tokens, activations (0 where it does not fire).</item>
 /// <item><c>logits.parquet</c>: kind, unit, promoted (raised or lowered), rank, token, logit (effect per unit of activation).</item>
 /// <item><c>vocabulary.parquet</c>: token, text (display form).</item>
 /// </list>

@@ -71,17 +71,16 @@ internal sealed record IndexTables(ImmutableArray<UnitEvidence> Features, Immuta
 
     private static ParquetTable Contexts(UnitEvidence[] units)
     {
-        var rows = units
-            .SelectMany(unit => unit.Contexts.Select((context, rank) => (unit, rank, context)))
-            .SelectMany(row => Enumerable.Range(0, row.context.Tokens.Length).Select(at => (row.unit, row.rank, row.context, at)))
-            .ToArray();
+        var rows = units.SelectMany(unit => unit.Contexts.Select((context, rank) => (unit, rank, context))).ToArray();
+        int[] lengths = Column(rows, row => row.context.Tokens.Length);
         return Keyed(rows, row => row.unit)
             .Add("rank", Column(rows, row => row.rank))
             .Add("document", Column(rows, row => row.context.Document))
-            .Add("position", Column(rows, row => row.context.Start + row.at))
-            .Add("token", Column(rows, row => row.context.Tokens[row.at]))
-            .Add("activation", Column(rows, row => row.context.Activations[row.at]))
-            .Add("peak", Column(rows, row => row.at == row.context.Peak));
+            .Add("start", Column(rows, row => row.context.Start))
+            .Add("peak", Column(rows, row => row.context.Peak))
+            .Add("length", lengths)
+            .AddLists("tokens", Joined(rows, row => row.context.Tokens), lengths)
+            .AddLists("activations", Joined(rows, row => row.context.Activations), lengths);
     }
 
     private static ParquetTable Logits(UnitEvidence[] units)
@@ -110,6 +109,18 @@ internal sealed record IndexTables(ImmutableArray<UnitEvidence> Features, Immuta
         return column;
     }
 
+    private static TValue[] Joined<TRow, TValue>(TRow[] rows, Func<TRow, ImmutableArray<TValue>> list)
+    {
+        var joined = new TValue[rows.Sum(row => list(row).Length)];
+        int at = 0;
+        foreach (TRow row in rows)
+        {
+            list(row).CopyTo(joined, at);
+            at += list(row).Length;
+        }
+        return joined;
+    }
+
     private static ImmutableArray<UnitEvidence> ReadUnits(string folder, string file, UnitKind kind, UnitParts parts)
     {
         var table = new ParquetColumns(folder, file);
@@ -129,81 +140,100 @@ internal sealed record IndexTables(ImmutableArray<UnitEvidence> Features, Immuta
                 Mean = mean[row],
                 Max = max[row],
                 TokenEntropy = entropy[row],
-                Histogram = Filled(bins[row], parts.Histograms[(NameOf(kind), unit)]),
+                Histogram = Filled(bins[row], parts.Histograms.Of(kind, unit)),
                 HistogramLow = low[row],
                 HistogramHigh = high[row],
-                Tokens = [.. parts.Tokens[(NameOf(kind), unit)]],
-                Contexts = [.. parts.Contexts[(NameOf(kind), unit)]],
-                Promoted = [.. parts.Logits[(NameOf(kind), unit)].Where(row => row.Promoted).Select(row => row.Effect)],
-                Suppressed = [.. parts.Logits[(NameOf(kind), unit)].Where(row => !row.Promoted).Select(row => row.Effect)],
+                Tokens = [.. parts.Tokens.Of(kind, unit)],
+                Contexts = [.. parts.Contexts.Of(kind, unit)],
+                Promoted = Effects(parts.Logits.Of(kind, unit), promoted: true),
+                Suppressed = Effects(parts.Logits.Of(kind, unit), promoted: false),
             }),
         ];
     }
 
-    private static ImmutableArray<long> Filled(int bins, IEnumerable<(int Bin, long Count)> counts)
+    private static ImmutableArray<LogitEffect> Effects(ReadOnlySpan<(bool Promoted, LogitEffect Effect)> rows, bool promoted)
+    {
+        var effects = ImmutableArray.CreateBuilder<LogitEffect>();
+        foreach ((bool side, LogitEffect effect) in rows)
+        {
+            if (side == promoted) effects.Add(effect);
+        }
+        return effects.DrainToImmutable();
+    }
+
+    private static ImmutableArray<long> Filled(int bins, ReadOnlySpan<(int Bin, long Count)> counts)
     {
         var histogram = new long[bins];
         foreach ((int bin, long count) in counts) histogram[bin] = count;
         return ImmutableArray.Create(histogram);
     }
 
-    private static ILookup<(string, int), (int, long)> ReadHistograms(string folder)
+    private static UnitRows<(int Bin, long Count)> ReadHistograms(string folder)
     {
         var table = new ParquetColumns(folder, HistogramFile);
         int[] bin = table.Read<int>("bin");
         long[] count = table.Read<long>("count");
-        return Grouped(table, row => (bin[row], count[row]));
+        return new(table, row => (bin[row], count[row]));
     }
 
-    private static ILookup<(string, int), TokenEvidence> ReadTokens(string folder)
+    private static UnitRows<TokenEvidence> ReadTokens(string folder)
     {
         var table = new ParquetColumns(folder, TokenFile);
         int[] token = table.Read<int>("token");
         long[] count = table.Read<long>("count"), occurrences = table.Read<long>("occurrences");
         double[] mean = table.Read<double>("mean"), max = table.Read<double>("max");
-        return Grouped(table, row => new TokenEvidence(token[row], count[row], occurrences[row], mean[row], max[row]));
+        return new(table, row => new TokenEvidence(token[row], count[row], occurrences[row], mean[row], max[row]));
     }
 
-    private static ILookup<(string, int), (bool Promoted, LogitEffect Effect)> ReadLogits(string folder)
+    private static UnitRows<(bool Promoted, LogitEffect Effect)> ReadLogits(string folder)
     {
         var table = new ParquetColumns(folder, LogitFile);
         bool[] promoted = table.Read<bool>("promoted");
         int[] token = table.Read<int>("token");
         double[] logit = table.Read<double>("logit");
-        return Grouped(table, row => (promoted[row], new LogitEffect(token[row], logit[row])));
+        return new(table, row => (promoted[row], new LogitEffect(token[row], logit[row])));
     }
 
-    private static ILookup<(string, int), ContextEvidence> ReadContexts(string folder)
+    private static UnitRows<ContextEvidence> ReadContexts(string folder)
     {
         var table = new ParquetColumns(folder, ContextFile);
-        string[] kind = table.ReadText("kind");
-        int[] unit = table.Read<int>("unit"), rank = table.Read<int>("rank"), document = table.Read<int>("document");
-        int[] position = table.Read<int>("position"), token = table.Read<int>("token");
-        float[] activation = table.Read<float>("activation");
-        bool[] peak = table.Read<bool>("peak");
-        var contexts = new List<((string, int) Key, ContextEvidence Context)>();
-        for (int first = 0, last; first < kind.Length; first = last)
+        int[] document = table.Read<int>("document"), start = table.Read<int>("start"), peak = table.Read<int>("peak"), length = table.Read<int>("length");
+        int[] tokens = table.ReadLists<int>("tokens", length);
+        float[] activations = table.ReadLists<float>("activations", length);
+        int next = 0;
+        return new(table, row =>
         {
-            for (last = first + 1; last < kind.Length && rank[last] == rank[first] && unit[last] == unit[first] && kind[last] == kind[first]; last++)
-            {
-            }
-            int at = Math.Max(0, Array.IndexOf(peak, true, first, last - first) - first);
-            contexts.Add(((kind[first], unit[first]), new(document[first], position[first], at, [.. token.AsSpan(first..last)], [.. activation.AsSpan(first..last)])));
-        }
-        return contexts.ToLookup(row => row.Key, row => row.Context);
+            Range stretch = next..(next += length[row]);
+            return new(document[row], start[row], peak[row], [.. tokens.AsSpan(stretch)], [.. activations.AsSpan(stretch)]);
+        });
     }
 
-    // Rows keep their order within a unit, which is their rank.
-    private static ILookup<(string, int), T> Grouped<T>(ParquetColumns table, Func<int, T> value)
+    /// <summary>Rows of a table by the unit they belong to; a unit's rows stand together, in the order of their rank.</summary>
+    private sealed class UnitRows<T>
     {
-        string[] kind = table.ReadText("kind");
-        int[] unit = table.Read<int>("unit");
-        return Enumerable.Range(0, kind.Length).ToLookup(row => (kind[row], unit[row]), value);
+        private readonly Dictionary<(UnitKind, int), Range> ranges = [];
+        private readonly T[] values;
+
+        internal UnitRows(ParquetColumns table, Func<int, T> value)
+        {
+            string[] kind = table.ReadText("kind");
+            int[] unit = table.Read<int>("unit");
+            values = new T[unit.Length];
+            for (int row = 0; row < values.Length; row++) values[row] = value(row);
+            for (int first = 0, last; first < values.Length; first = last)
+            {
+                last = first + 1;
+                while (last < values.Length && unit[last] == unit[first] && kind[last] == kind[first]) last++;
+                ranges[(kind[first] == FeatureKind ? UnitKind.Feature : UnitKind.Neuron, unit[first])] = first..last;
+            }
+        }
+
+        internal ReadOnlySpan<T> Of(UnitKind kind, int unit) => ranges.TryGetValue((kind, unit), out Range range) ? values.AsSpan(range) : [];
     }
 
     private sealed record UnitParts(
-        ILookup<(string, int), (int Bin, long Count)> Histograms,
-        ILookup<(string, int), TokenEvidence> Tokens,
-        ILookup<(string, int), ContextEvidence> Contexts,
-        ILookup<(string, int), (bool Promoted, LogitEffect Effect)> Logits);
+        UnitRows<(int Bin, long Count)> Histograms,
+        UnitRows<TokenEvidence> Tokens,
+        UnitRows<ContextEvidence> Contexts,
+        UnitRows<(bool Promoted, LogitEffect Effect)> Logits);
 }

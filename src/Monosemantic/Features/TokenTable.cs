@@ -38,7 +38,12 @@ internal sealed class TokenTable(int limit)
     /// <summary>Most total activation first, ties by token id.</summary>
     internal TokenTally[] Ordered()
     {
-        TokenTally[] entries = [.. slots.Where(slot => slot.Key != 0)];
+        var entries = new TokenTally[used];
+        int count = 0;
+        foreach (ref readonly TokenTally slot in slots.AsSpan())
+        {
+            if (slot.Key != 0) entries[count++] = slot;
+        }
         Array.Sort(entries, static (a, b) => a.Sum != b.Sum ? b.Sum.CompareTo(a.Sum) : a.Key.CompareTo(b.Key));
         return entries;
     }
