@@ -50,6 +50,22 @@ public sealed class ActivationStore : IDisposable
     /// <summary>Width of a row, d_model.</summary>
     public int DModel => Manifest.Plan.DModel;
 
+    /// <summary>SHA-256 of the manifest, which holds the checksum of every shard: it stands for the whole store.</summary>
+    public string Sha256 => Hashing.OfFile(Path.Combine(Folder, StoreFolder.ManifestName));
+
+    /// <summary>Refuses a dictionary that is of another place in a model than this store.</summary>
+    /// <param name="hookPoint">The dictionary's hook point; empty where it does not say.</param>
+    /// <param name="dModel">The width it reads.</param>
+    /// <param name="dictionary">What to call it in the error.</param>
+    /// <exception cref="UserErrorException">Width or hook point differ.</exception>
+    public void RequireSite(string hookPoint, int dModel, string dictionary)
+    {
+        if (dModel == DModel && (hookPoint.Length == 0 || hookPoint == Manifest.Plan.HookPoint)) return;
+        throw new UserErrorException(
+            $"{dictionary} is of {(hookPoint.Length == 0 ? "an unnamed place" : hookPoint)}, {dModel} wide; {Folder} holds {Manifest.Plan.HookPoint}, {DModel} wide",
+            "give the activations that the dictionary was trained on, or others of the same hook point");
+    }
+
     /// <summary>Where each row of the store comes from.</summary>
     internal RowOrigins AllOrigins => allOrigins.Value;
 

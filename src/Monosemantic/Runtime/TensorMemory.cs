@@ -13,7 +13,9 @@ public static unsafe class TensorMemory
         ArgumentNullException.ThrowIfNull(tensor);
         if (tensor.device_type != DeviceType.CPU || !tensor.is_contiguous()) throw new ArgumentException("a contiguous CPU tensor is needed", nameof(tensor));
         if (tensor.numel() == 0) return null;
-        fixed (byte* first = tensor.flatten().narrow(0, 0, 1).bytes) return first;
+        using torch.Tensor flat = tensor.flatten();
+        using torch.Tensor first = flat.narrow(0, 0, 1);
+        fixed (byte* address = first.bytes) return address;
     }
 
     /// <summary>Elements of a float32 tensor [..], without a copy; valid while the tensor lives. At most 2^31 elements.</summary>

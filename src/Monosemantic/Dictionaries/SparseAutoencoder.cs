@@ -1,0 +1,187 @@
+using Monosemantic.Runtime;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Monosemantic.Dictionaries;
+
+/// <summary>
+/// A trained sparse autoencoder, always for inference. Raw activations go in: whatever scaling the training used is folded
+/// into the weights. <c>using var sae = SparseAutoencoder.Load(folder); using var f = sae.Encode(x);</c>
+/// </summary>
+/// <remarks>May be used by several threads at once. Computes on the CPU in float32 whatever device the inputs are on.</remarks>
+public sealed unsafe class SparseAutoencoder : IDisposable
+{
+    private const int RowsToARange = 64;
+    private readonly SaeWeights weights;
+    private readonly TopKEncoder encoder;
+    private readonly int threads;
+
+    internal SparseAutoencoder(SaeConfig config, SaeProvenance provenance, SaeWeights weights, int threads = 0)
+    {
+        (Config, Provenance, this.weights) = (config, provenance, weights);
+        this.threads = ParallelRanges.Threads(threads);
+        encoder = new TopKEncoder(this.threads);
+        WEnc = weights.Encoder.t().DetachFromDisposeScope();
+    }
+
+    /// <summary>What it computes.</summary>
+    public SaeConfig Config { get; }
+
+    /// <summary>What it was made from.</summary>
+    public SaeProvenance Provenance { get; }
+
+    /// <summary>Encoder W_enc [d_model, d_sae], a view; owned by this object, not to be changed.</summary>
+    public Tensor WEnc { get; }
+
+    /// <summary>Encoder bias b_enc [d_sae]; owned by this object, not to be changed.</summary>
+    public Tensor BEnc => weights.BEnc;
+
+    /// <summary>Decoder W_dec [d_sae, d_model], a row for each feature; owned by this object, not to be changed.</summary>
+    public Tensor WDec => weights.Decoder;
+
+    /// <summary>Decoder bias b_dec [d_model]; owned by this object, not to be changed.</summary>
+    public Tensor BDec => weights.BDec;
+
+    /// <summary>Makes one from weights, which are copied.</summary>
+    /// <param name="config">What it computes.</param>
+    /// <param name="wEnc">W_enc [d_model, d_sae].</param>
+    /// <param name="bEnc">b_enc [d_sae].</param>
+    /// <param name="wDec">W_dec [d_sae, d_model].</param>
+    /// <param name="bDec">b_dec [d_model].</param>
+    /// <param name="provenance">What it was made from, if known.</param>
+    /// <exception cref="UserErrorException">A value or shape does not fit.</exception>
+    public static SparseAutoencoder FromWeights(SaeConfig config, Tensor wEnc, Tensor bEnc, Tensor wDec, Tensor bDec, SaeProvenance? provenance = null)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        config.Check("the config");
+        CheckShape(nameof(wEnc), wEnc, config.DModel, config.DSae);
+        CheckShape(nameof(bEnc), bEnc, config.DSae);
+        CheckShape(nameof(wDec), wDec, config.DSae, config.DModel);
+        CheckShape(nameof(bDec), bDec, config.DModel);
+        return new SparseAutoencoder(config, provenance ?? new(), SaeWeights.From(wEnc, bEnc, wDec, bDec));
+    }
+
+    /// <summary>Reads a folder that <see cref="Save"/> wrote.</summary>
+    /// <param name="folder">The folder with <c>sae.json</c>.</param>
+    /// <exception cref="UserErrorException">It is unfinished, damaged or of another version.</exception>
+    public static SparseAutoencoder Load(string folder)
+    {
+        (SaeFile manifest, SaeWeights weights) = SaeStorage.Load(folder);
+        return new SparseAutoencoder(manifest.Config, manifest.Provenance, weights);
+    }
+
+    /// <summary>Writes <c>sae.safetensors</c>, then <c>sae.json</c>. The same weights give the same bytes.</summary>
+    /// <param name="folder">A folder, made if need be, that holds no sparse autoencoder yet.</param>
+    /// <exception cref="UserErrorException">It already holds one, or cannot be written.</exception>
+    public void Save(string folder) => SaeStorage.Save(folder, Config, Provenance, weights);
+
+    /// <summary>Feature activations as a dense tensor.</summary>
+    /// <param name="x">Activations [n, d_model].</param>
+    /// <returns>f [n, d_sae], on the CPU.</returns>
+    /// <exception cref="UserErrorException">The width is not d_model.</exception>
+    public Tensor Encode(Tensor x)
+    {
+        SparseCode code = EncodeTensor(x);
+        Tensor dense = zeros(code.Rows, Config.DSae, dtype: ScalarType.Float32);
+        float* values = (float*)TensorMemory.Address(dense);
+        for (int row = 0; row < code.Rows; row++)
+        {
+            ReadOnlySpan<int> features = code.FeaturesOf(row);
+            ReadOnlySpan<float> activations = code.ValuesOf(row);
+            for (int i = 0; i < features.Length; i++) values[((long)row * Config.DSae) + features[i]] = activations[i];
+        }
+        return dense;
+    }
+
+    /// <summary>Reconstruction from dense feature activations, which need not come from <see cref="Encode"/>.</summary>
+    /// <param name="f">Feature activations [n, d_sae].</param>
+    /// <returns>x_hat [n, d_model], on the CPU.</returns>
+    /// <exception cref="UserErrorException">The width is not d_sae.</exception>
+    public Tensor Decode(Tensor f)
+    {
+        CheckShape(nameof(f), f, -1, Config.DSae);
+        using var gradients = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        return addmm(BDec, f.to(ScalarType.Float32, CPU), WDec, beta: 1f, alpha: 1f).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>x_hat for activations, over the features that fire.</summary>
+    /// <param name="x">Activations [n, d_model].</param>
+    /// <returns>x_hat [n, d_model], on the CPU.</returns>
+    /// <exception cref="UserErrorException">The width is not d_model.</exception>
+    public Tensor Reconstruct(Tensor x)
+    {
+        SparseCode code = EncodeTensor(x);
+        Tensor output = empty(code.Rows, Config.DModel, dtype: ScalarType.Float32);
+        SparseDecode.Rows(code, (float*)TensorMemory.Address(output), weights.DecoderAt, weights.BDecAt, Config.DModel, threads);
+        return output;
+    }
+
+    /// <summary>Feature activations as a compressed code: the fast way in.</summary>
+    /// <param name="values">Activations [rows, d_model], row-major.</param>
+    /// <param name="rows">Number of tokens.</param>
+    /// <exception cref="ArgumentException">There are fewer values than rows need.</exception>
+    public SparseCode EncodeSparse(ReadOnlySpan<float> values, int rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        if (values.Length < (long)rows * Config.DModel) throw new ArgumentException($"{values.Length} values are not {rows} rows of {Config.DModel}", nameof(values));
+        using DisposeScope scope = NewDisposeScope();
+        Tensor centred = empty(rows, Config.DModel, dtype: ScalarType.Float32);
+        var builder = new CodeBuilder(rows, Config.K);
+        if (rows == 0) return builder.Close(0, Config.DSae);
+        fixed (float* first = values) Centre((nint)first, (float*)TensorMemory.Address(centred), rows);
+        encoder.Encode(centred, weights.Encoder, weights.BEnc, rectify: true, builder);
+        return builder.Close(rows, Config.DSae);
+    }
+
+    /// <summary>Reconstruction from a code: the fast way out.</summary>
+    /// <param name="code">Feature activations of n tokens.</param>
+    /// <param name="output">Receives x_hat [n, d_model], row-major.</param>
+    /// <exception cref="ArgumentException">The code is of another dictionary, or the output is too short.</exception>
+    public void Decode(SparseCode code, Span<float> output)
+    {
+        ArgumentNullException.ThrowIfNull(code);
+        if (code.DSae != Config.DSae) throw new ArgumentException($"the code is over {code.DSae} features, not {Config.DSae}", nameof(code));
+        if (output.Length < (long)code.Rows * Config.DModel) throw new ArgumentException($"{output.Length} places are not {code.Rows} rows of {Config.DModel}", nameof(output));
+        fixed (float* first = output) SparseDecode.Rows(code, first, weights.DecoderAt, weights.BDecAt, Config.DModel, threads);
+    }
+
+    private SparseCode EncodeTensor(Tensor x)
+    {
+        CheckShape(nameof(x), x, -1, Config.DModel);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor local = x.detach().to(ScalarType.Float32, CPU).contiguous();
+        return EncodeSparse(TensorMemory.Floats(local), (int)local.shape[0]);
+    }
+
+    private void Centre(nint from, float* to, int rows)
+    {
+        int width = Config.DModel;
+        ParallelRanges.For(rows, RowsToARange, threads, (start, end) =>
+        {
+            for (long row = start; row < end; row++)
+            {
+                float* source = (float*)from + (row * width), target = to + (row * width);
+                if (Config.SubtractBDec) RowKernels.Subtract(target, source, weights.BDecAt, width);
+                else new ReadOnlySpan<float>(source, width).CopyTo(new Span<float>(target, width));
+            }
+        });
+    }
+
+    private static void CheckShape(string name, Tensor tensor, params ReadOnlySpan<long> shape)
+    {
+        bool fits = tensor.dim() == shape.Length;
+        for (int i = 0; fits && i < shape.Length; i++) fits = shape[i] < 0 || tensor.shape[i] == shape[i];
+        if (fits) return;
+        string wanted = string.Join(", ", shape.ToArray().Select(size => size < 0 ? "n" : size.ToString()));
+        throw new UserErrorException($"{name} is [{string.Join(", ", tensor.shape)}]; it must be [{wanted}]", "pass activations of the model and hook point that this autoencoder was trained on");
+    }
+
+    /// <summary>Frees the weights.</summary>
+    public void Dispose()
+    {
+        WEnc.Dispose();
+        encoder.Dispose();
+        weights.Dispose();
+    }
+}
