@@ -179,25 +179,20 @@ public sealed class ActivationStore : IDisposable
     /// <summary>Copies consecutive rows of one shard [n, d_model].</summary>
     internal void CopyRows(int shard, int row, Span<float> values)
     {
-        // Without the lock, a stream that outlives the store would read unmapped memory and take the process down.
-        gate.EnterReadLock();
-        try
-        {
-            ObjectDisposedException.ThrowIf(disposed, this);
-            shards[shard].Value.CopyRows(row, values);
-        }
-        finally
-        {
-            gate.ExitReadLock();
-        }
+        using ReadClaim claim = new(this);
+        shards[shard].Value.CopyRows(row, values);
     }
 
-    /// <summary>Copies one row of the store [d_model].</summary>
-    internal void CopyRow(int row, Span<float> values)
+    /// <summary>Copies rows from all over the store [n, d_model].</summary>
+    internal void Gather(ReadOnlySpan<int> rows, Span<float> values)
     {
-        int found = Array.BinarySearch(starts, row);
-        int shard = found >= 0 ? found : ~found - 1;
-        CopyRows(shard, row - starts[shard], values);
+        using ReadClaim claim = new(this);
+        for (int i = 0; i < rows.Length; i++)
+        {
+            int found = Array.BinarySearch(starts, rows[i]);
+            int shard = found >= 0 ? found : ~found - 1;
+            shards[shard].Value.CopyRows(rows[i] - starts[shard], values.Slice(i * DModel, DModel));
+        }
     }
 
     /// <summary>Where the rows of one shard come from.</summary>
@@ -226,5 +221,22 @@ public sealed class ActivationStore : IDisposable
     {
         int most = Array.MaxLength / DModel;
         if (batch < 1 || batch > most) throw new UserErrorException($"batch is {batch} rows; it must be 1..{most:N0} for rows of width {DModel}", "1024 to 8192 is usual");
+    }
+
+    /// <summary>Keeps the shards mapped: a stream that outlives the store must fail, not read unmapped memory and take the process down.</summary>
+    private readonly ref struct ReadClaim
+    {
+        private readonly ActivationStore store;
+
+        public ReadClaim(ActivationStore store)
+        {
+            this.store = store;
+            store.gate.EnterReadLock();
+            if (!store.disposed) return;
+            store.gate.ExitReadLock();
+            throw new ObjectDisposedException(nameof(ActivationStore));
+        }
+
+        public void Dispose() => store.gate.ExitReadLock();
     }
 }

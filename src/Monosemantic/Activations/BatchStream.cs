@@ -17,12 +17,23 @@ internal sealed class BatchBuffer(int rows, int dModel)
     /// <summary>Where some rows' values go.</summary>
     public Span<float> Rows(int first, int count) => Values.AsSpan(first * dModel, count * dModel);
 
-    /// <summary>Copies where a row comes from.</summary>
+    /// <summary>Copies where consecutive rows come from.</summary>
     public void SetOrigins(int at, RowOrigins origins, int row, int count)
     {
         origins.Documents.AsSpan(row, count).CopyTo(Documents.AsSpan(at));
         origins.Positions.AsSpan(row, count).CopyTo(Positions.AsSpan(at));
         origins.Tokens.AsSpan(row, count).CopyTo(Tokens.AsSpan(at));
+    }
+
+    /// <summary>Copies where rows from all over come from.</summary>
+    public void SetOrigins(int at, RowOrigins origins, ReadOnlySpan<int> rows)
+    {
+        for (int i = 0; i < rows.Length; i++)
+        {
+            Documents[at + i] = origins.Documents[rows[i]];
+            Positions[at + i] = origins.Positions[rows[i]];
+            Tokens[at + i] = origins.Tokens[rows[i]];
+        }
     }
 
     /// <summary>The batch of the first rows.</summary>

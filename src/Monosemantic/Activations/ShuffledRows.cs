@@ -14,13 +14,15 @@ internal sealed class ShuffledRows(ActivationStore store, StoreSplit split, long
     /// <summary>Fills a buffer with the next rows; never ends.</summary>
     public ActivationBatch Fill(BatchBuffer buffer)
     {
-        RowOrigins origins = store.AllOrigins;
-        for (int i = 0; i < buffer.Capacity; i++, next++)
+        for (int filled = 0; filled < buffer.Capacity;)
         {
             if (next / order.Length != epoch) BeginEpoch(next / order.Length);
-            int row = order[next % order.Length];
-            store.CopyRow(row, buffer.Rows(i, 1));
-            buffer.SetOrigins(i, origins, row, 1);
+            int at = (int)(next % order.Length), count = Math.Min(buffer.Capacity - filled, order.Length - at);
+            ReadOnlySpan<int> rows = order.AsSpan(at, count);
+            store.Gather(rows, buffer.Rows(filled, count));
+            buffer.SetOrigins(filled, store.AllOrigins, rows);
+            filled += count;
+            next += count;
         }
         return buffer.Batch(buffer.Capacity);
     }
