@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.Runtime.InteropServices;
 using Monosemantic.Cli.Commands;
 using Monosemantic.Runtime;
 
@@ -14,6 +15,12 @@ public static class CommandLineApp
     /// <summary>Every command.</summary>
     public static IReadOnlyList<Func<Command>> Commands { get; } =
     [
+        DemoCommand.Create,
+        ExtractCommand.Create,
+        TrainCommand.Create,
+        EvalCommand.Create,
+        ScanCommand.Create,
+        ReportCommand.Create,
         LanguageModelCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,
@@ -24,11 +31,13 @@ public static class CommandLineApp
     /// <returns>0 for success, 1 for an error the user can put right, 2 for a bug.</returns>
     public static async Task<int> RunAsync(string[] args)
     {
-        ParseResult parsed = Root().Parse(args);
-        if (parsed.Action is ParseErrorAction) return Fail(string.Join(" ", parsed.Errors.Select(error => error.Message)), "add --help to see what the command takes");
+        ParseResult parsed = Root().Parse(args.Length == 0 ? ["--help"] : args);
+        if (parsed.Action is ParseErrorAction) return Fail(string.Join(" ", parsed.Errors.Select(error => error.Message)), HintFor(parsed));
+        using var stop = new CancellationTokenSource();
+        using PosixSignalRegistration interrupt = StopOn(PosixSignal.SIGINT, stop), terminate = StopOn(PosixSignal.SIGTERM, stop);
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, stop.Token);
         }
         catch (UserErrorException error)
         {
@@ -62,6 +71,21 @@ public static class CommandLineApp
             "monosemantic demo --out activations/demo") { help, new VersionOption() };
         foreach (Func<Command> create in Commands) root.Subcommands.Add(create());
         return root;
+    }
+
+    // The first signal asks the work to stop where it can be resumed; a second one ends the process at once.
+    private static PosixSignalRegistration StopOn(PosixSignal signal, CancellationTokenSource stop) => PosixSignalRegistration.Create(signal, context =>
+    {
+        context.Cancel = !stop.IsCancellationRequested;
+        stop.Cancel();
+    });
+
+    private static string HintFor(ParseResult parsed)
+    {
+        Command command = parsed.CommandResult.Command;
+        IEnumerable<string> known = command.Subcommands.Select(sub => sub.Name).Concat(command.Options.Select(option => option.Name));
+        string? meant = parsed.UnmatchedTokens.Select(token => Suggestion.Nearest(token, known)).FirstOrDefault(name => name is not null);
+        return meant is null ? "add --help to see what the command takes" : $"did you mean {meant}? Add --help to see what the command takes";
     }
 
     private static int Fail(string message, string hint)

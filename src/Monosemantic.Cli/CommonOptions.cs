@@ -11,6 +11,14 @@ internal static class CommonOptions
 
     internal static Option<string[]> Set() => new("--set") { Description = "override one key of the run file; may be given several times", HelpName = "key=value", AllowMultipleArgumentsPerToken = false };
 
+    internal static Option<string[]> Text() => new("--text")
+    {
+        Description = "text files, folders, .jsonl, - for standard input, or dotnet-docs for the .NET reference documentation",
+        DefaultValueFactory = _ => ["dotnet-docs"],
+        HelpName = "PATH",
+        AllowMultipleArgumentsPerToken = true,
+    };
+
     internal static Option<bool> Resume() => new("--resume") { Description = "go on with the unfinished run in the output folder" };
 
     internal static Option<bool> Json() => new("--json") { Description = "print the result as JSON and nothing else" };

@@ -21,5 +21,5 @@ public sealed record ModelFamily(string Name, string Summary, Func<ConfigReader,
     /// <param name="source">Where the name stands, for the error.</param>
     /// <exception cref="UserErrorException">No such family is known.</exception>
     public static ModelFamily Find(string? name, string source) => All.FirstOrDefault(family => family.Name == name)
-        ?? throw new UserErrorException($"{source}: model_type '{name}' is not a known family; known are {string.Join(", ", All.Select(family => family.Name))}", "run `monosemantic list families` to see what each one covers");
+        ?? throw new UserErrorException($"{source}: model_type '{name}' is not a known family; known are {string.Join(", ", All.Select(family => family.Name))}", Suggestion.Nearest(name ?? "", All.Select(family => family.Name)) is { } near ? $"did you mean {near}?" : "run `monosemantic list families` to see what each one covers");
 }

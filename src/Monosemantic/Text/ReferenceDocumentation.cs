@@ -98,8 +98,8 @@ public static class ReferenceDocumentation
         {
             if (reader.NodeType == XmlNodeType.Element && ReadSection(reader, id, prose) is { } section) sections.Add(section);
         }
-        // OrderBy is stable: parameters and exceptions stay in their own order.
-        return string.Join('\n', sections.OrderBy(section => section.Rank).Select(section => section.Text));
+        // OrderBy is stable: parameters and exceptions stay in their own order. Some sources say the same line twice.
+        return string.Join('\n', sections.OrderBy(section => section.Rank).Select(section => section.Text).Distinct());
     }
 
     private static (int Rank, string Text)? ReadSection(XmlReader reader, string id, ReferenceDocumentationProse prose)

@@ -76,11 +76,22 @@ internal sealed class ReferenceDocumentationProse
 
     private void Append(string part)
     {
-        foreach (char letter in part)
+        for (int at = 0; at < part.Length; at++)
         {
+            char letter = part[at];
             if (char.IsWhiteSpace(letter)) spacePending = true;
+            else if (letter == '`') at += ArityDigits(part, at);
             else if (letter is not ('\u200B' or '\uFEFF' or '\u00AD')) AppendLetter(letter);
         }
+    }
+
+    // A backtick is either mark-up (`foreach`), which is dropped, or a generic arity (List`1), dropped with its digits.
+    private static int ArityDigits(string part, int tick)
+    {
+        int end = tick + 1;
+        bool afterName = tick > 0 && char.IsLetter(part[tick - 1]);
+        while (afterName && end < part.Length && char.IsAsciiDigit(part[end])) end++;
+        return end - tick - 1;
     }
 
     private void AppendLetter(char letter)
@@ -91,17 +102,23 @@ internal sealed class ReferenceDocumentationProse
         text.Append(letter);
     }
 
-    // White space between a tag and the punctuation after it is layout of the source: "a file ." But " .NET" is a word.
+    // White space between a tag and the punctuation after it is layout of the source: "a file ." But " .NET" and " ..." are words.
     private static string Tidy(StringBuilder prose)
     {
-        var tidy = new StringBuilder(prose.Length);
-        for (int at = 0; at < prose.Length; at++)
+        string source = prose.ToString();
+        prose.Clear();
+        for (int at = 0; at < source.Length; at++)
         {
-            bool lastOfWord = at + 2 >= prose.Length || char.IsWhiteSpace(prose[at + 2]);
-            bool strayBefore = prose[at] == ' ' && at + 1 < prose.Length && prose[at + 1] is '.' or ',' or ';' or ')' or ':' && lastOfWord;
-            bool strayAfter = prose[at] == ' ' && at > 0 && prose[at - 1] == '(';
-            if (!strayBefore && !strayAfter) tidy.Append(prose[at]);
+            bool stray = source[at] == ' ' && (EndsAWord(source.AsSpan(at + 1)) || (at > 0 && source[at - 1] == '('));
+            if (!stray) prose.Append(source[at]);
         }
-        return tidy.ToString();
+        return prose.ToString();
+    }
+
+    private static bool EndsAWord(ReadOnlySpan<char> rest)
+    {
+        int run = rest.IndexOfAnyExcept(".,;:)");
+        if (run < 0) run = rest.Length;
+        return run > 0 && !rest.StartsWith("..") && (run == rest.Length || char.IsWhiteSpace(rest[run]));
     }
 }

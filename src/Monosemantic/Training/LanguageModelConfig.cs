@@ -30,7 +30,7 @@ public sealed record LanguageModelConfig
     public int Batch { get; init; } = 16;
 
     /// <summary>Optimiser steps ("iterations").</summary>
-    public int Steps { get; init; } = 6000;
+    public int Steps { get; init; } = 4500;
 
     /// <summary>Largest learning rate of AdamW (betas 0.9, 0.95).</summary>
     public double LearningRate { get; init; } = 1.5e-3;

@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using Monosemantic.Models;
+using Monosemantic.Runtime;
+using Monosemantic.Text;
+
+namespace Monosemantic.Activations;
+
+/// <summary>What to extract: a run's settings as they stand in its JSON file.</summary>
+public sealed record ExtractionConfig
+{
+    /// <summary>Folder of the model: <c>config.json</c>, <c>model.safetensors</c>, <c>tokenizer.json</c>. No default.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>Where the texts are: files, folders, <c>-</c> or <c>dotnet-docs</c>; see <see cref="CorpusOptions.Paths"/>. Default <c>dotnet-docs</c>.</summary>
+    public ImmutableArray<string> Text { get; init; } = [CorpusOptions.ReferenceDocumentation];
+
+    /// <summary>The field of a JSON object that holds the text. Default <c>text</c>.</summary>
+    public string TextField { get; init; } = "text";
+
+    /// <summary>Hook points to read, such as <c>blocks.2.hook_resid_post</c>; each gets a store of its own. No default.</summary>
+    public required ImmutableArray<string> Hooks { get; init; }
+
+    /// <summary>Most tokens in one context, inserted ones included. Default 128.</summary>
+    public int Context { get; init; } = 128;
+
+    /// <summary>Number of rows after which extraction stops; 0 (the default) for all.</summary>
+    public long Rows { get; init; }
+
+    /// <summary>How the numbers are kept. Default f16.</summary>
+    public StoreDtype Dtype { get; init; } = StoreDtype.F16;
+
+    /// <summary>Where beginning-of-sequence tokens are inserted. Default always: every context starts with one.</summary>
+    public BosPolicy Bos { get; init; } = BosPolicy.Always;
+
+    /// <summary>Whether documents follow each other in one context. Default true.</summary>
+    public bool Pack { get; init; } = true;
+
+    /// <summary>Whether inserted tokens (beginning of sequence, separators) get no row. Default true.</summary>
+    public bool ExcludeInserted { get; init; } = true;
+
+    /// <summary>Whether documents are visited in a random order, so that a limited number of rows samples the whole corpus. Default true.</summary>
+    public bool ShuffleDocuments { get; init; } = true;
+
+    /// <summary>Seed of that order. Default 0.</summary>
+    public long Seed { get; init; }
+
+    /// <summary>Most contexts in one forward pass. Default 32.</summary>
+    public int Batch { get; init; } = 32;
+
+    /// <summary>Share of documents held out from training, 0 to 1. Default 0.05.</summary>
+    public double HeldOutFraction { get; init; } = 0.05;
+
+    /// <summary>Seed of the choice of held-out documents. Default 0.</summary>
+    public long SplitSeed { get; init; }
+
+    /// <summary>Rows in every shard but the last; one shard is held in memory. Default 65536.</summary>
+    public int RowsPerShard { get; init; } = 65536;
+
+    /// <summary>The corpus that the settings name.</summary>
+    internal CorpusOptions CorpusOptions => new() { Paths = Text, TextField = TextField };
+
+    /// <summary>Reports every value that makes no sense.</summary>
+    /// <exception cref="UserErrorException">At least one value is out of range; the message names each.</exception>
+    public void Check()
+    {
+        var problems = new List<string>();
+        Require(!Hooks.IsDefaultOrEmpty, "hooks is empty; name at least one hook point");
+        Require(Hooks.IsDefaultOrEmpty || Hooks.Distinct().Count() == Hooks.Length, "hooks names one point twice");
+        Require(Context >= 2, $"context is {Context}; it must be at least 2");
+        Require(Rows >= 0, $"rows is {Rows}; it must be at least 0 (0 for all)");
+        Require(Batch >= 1, $"batch is {Batch}; it must be at least 1");
+        Require(RowsPerShard >= 1, $"rows_per_shard is {RowsPerShard}; it must be at least 1");
+        Require(HeldOutFraction is >= 0 and <= 1, $"held_out_fraction is {HeldOutFraction}; it must be 0..1");
+        if (problems.Count > 0) throw new UserErrorException(string.Join("; ", problems), "correct the settings it names");
+
+        void Require(bool holds, string problem)
+        {
+            if (!holds) problems.Add(problem);
+        }
+    }
+
+    /// <summary>The hook points as values.</summary>
+    internal ImmutableArray<HookPoint> HookPoints() => [.. Hooks.Select(HookPoint.Parse)];
+
+    /// <summary>What the store of one hook point is going to be.</summary>
+    internal StorePlan PlanFor(HookedWidth hook, ModelIdentity model, TokenizedCorpus corpus) => new()
+    {
+        HookPoint = hook.HookPoint,
+        DModel = hook.Width,
+        Dtype = Dtype,
+        RowsPerShard = RowsPerShard,
+        Model = model,
+        TokenizerSha256 = corpus.TokenizerSha256,
+        Corpus = corpus.Identity,
+        Tokens = new TokenPolicy { Context = Context, Bos = Bos, Pack = Pack, ExcludeInserted = ExcludeInserted },
+        Sampling = new SamplingPolicy { ShuffleDocuments = ShuffleDocuments, Seed = Seed, RowLimit = Rows, Batch = Batch },
+        Split = new DocumentSplit(SplitSeed, HeldOutFraction),
+    };
+}

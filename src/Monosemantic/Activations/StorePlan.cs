@@ -1,0 +1,115 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Monosemantic.Runtime;
+using Monosemantic.Text;
+
+namespace Monosemantic.Activations;
+
+/// <summary>Everything about a store that is decided before its first row. Two extractions with equal plans write the same bytes.</summary>
+public sealed record StorePlan
+{
+    /// <summary>Where in the model the rows were read, such as <c>blocks.2.hook_resid_post</c>.</summary>
+    public required string HookPoint { get; init; }
+
+    /// <summary>Width of a row, d_model; heads are flattened.</summary>
+    public required int DModel { get; init; }
+
+    /// <summary>How the numbers are kept.</summary>
+    public required StoreDtype Dtype { get; init; }
+
+    /// <summary>Rows in every shard but the last.</summary>
+    public required int RowsPerShard { get; init; }
+
+    /// <summary>The model that computed the rows.</summary>
+    public required ModelIdentity Model { get; init; }
+
+    /// <summary>SHA-256 of the <c>tokenizer.json</c>.</summary>
+    public required string TokenizerSha256 { get; init; }
+
+    /// <summary>The text that the rows come from.</summary>
+    public required CorpusIdentity Corpus { get; init; }
+
+    /// <summary>How text became contexts and which of their tokens became rows.</summary>
+    public required TokenPolicy Tokens { get; init; }
+
+    /// <summary>Which contexts were read, and in which order.</summary>
+    public required SamplingPolicy Sampling { get; init; }
+
+    /// <summary>Which documents are held out from training.</summary>
+    public required DocumentSplit Split { get; init; }
+
+    /// <summary>The build that wrote the store.</summary>
+    public string CodeVersion { get; init; } = Runtime.CodeVersion.Current;
+
+    /// <summary>The keys in which another plan differs, each with both values, for an error message; empty where they are equal.</summary>
+    /// <param name="other">The other plan.</param>
+    public IReadOnlyList<string> Differences(StorePlan other)
+    {
+        var differences = new List<string>();
+        Compare("", JsonSerializer.SerializeToNode(this, JsonFile.Options), JsonSerializer.SerializeToNode(other, JsonFile.Options), differences);
+        return differences;
+    }
+
+    /// <summary>Reports every value that makes no sense.</summary>
+    /// <exception cref="UserErrorException">At least one value is out of range; the message names each.</exception>
+    internal void Check()
+    {
+        var problems = new List<string>();
+        long rowBytes = (long)DModel * Dtype.Element().Size;
+        if (DModel < 1) problems.Add($"d_model is {DModel}; it must be at least 1");
+        else if (RowsPerShard < 1 || RowsPerShard > Array.MaxLength / rowBytes) problems.Add($"rows_per_shard is {RowsPerShard}; it must be 1..{Array.MaxLength / rowBytes} for rows of {rowBytes} bytes");
+        if (Split.HeldOutFraction is not (>= 0 and <= 1)) problems.Add($"held_out_fraction is {Split.HeldOutFraction}; it must be 0..1");
+        if (problems.Count > 0) throw new UserErrorException(string.Join("; ", problems), "correct the values it names");
+    }
+
+    private static void Compare(string key, JsonNode? mine, JsonNode? theirs, List<string> differences)
+    {
+        if (JsonNode.DeepEquals(mine, theirs)) return;
+        if (mine is not JsonObject left || theirs is not JsonObject right)
+        {
+            differences.Add($"{key} ({mine?.ToJsonString() ?? "null"} against {theirs?.ToJsonString() ?? "null"})");
+            return;
+        }
+        foreach (string name in left.Select(pair => pair.Key).Union(right.Select(pair => pair.Key)))
+        {
+            Compare(key.Length == 0 ? name : $"{key}.{name}", left[name], right[name], differences);
+        }
+    }
+}
+
+/// <summary>Which model something was computed with.</summary>
+/// <param name="Name">What it is called.</param>
+/// <param name="Sha256">SHA-256 of its weights' file.</param>
+public sealed record ModelIdentity(string Name, string Sha256);
+
+/// <summary>How text becomes contexts, and which tokens of a context become rows of a store.</summary>
+public sealed record TokenPolicy
+{
+    /// <summary>Most tokens in one context, inserted ones included.</summary>
+    public required int Context { get; init; }
+
+    /// <summary>Where beginning-of-sequence tokens are inserted.</summary>
+    public required BosPolicy Bos { get; init; }
+
+    /// <summary>Whether documents follow each other in one context.</summary>
+    public required bool Pack { get; init; }
+
+    /// <summary>Whether tokens that are not part of any text (beginning of sequence, separators) get no row.</summary>
+    public required bool ExcludeInserted { get; init; }
+}
+
+/// <summary>Which contexts of a corpus a model reads, in which order and in which groups.</summary>
+public sealed record SamplingPolicy
+{
+    /// <summary>Whether documents are visited in a random order rather than that of the corpus.</summary>
+    public required bool ShuffleDocuments { get; init; }
+
+    /// <summary>Seed of that order.</summary>
+    public required long Seed { get; init; }
+
+    /// <summary>Number of rows after which reading stops; 0 for all.</summary>
+    public required long RowLimit { get; init; }
+
+    /// <summary>Most contexts in one forward pass. It changes rows by rounding only, but it changes them.</summary>
+    public required int Batch { get; init; }
+}

@@ -1,0 +1,88 @@
+using System.Collections.Immutable;
+using Monosemantic.Activations;
+using Monosemantic.Dictionaries;
+using Monosemantic.Models;
+using Monosemantic.Runtime;
+using TorchSharp;
+
+namespace Monosemantic.Features;
+
+/// <summary>What a scan of one dictionary found.</summary>
+/// <param name="Rows">Rows scanned, inserted tokens left out.</param>
+/// <param name="Features">Evidence of every feature, by index.</param>
+/// <param name="Neurons">Evidence of every neuron, by index; empty where none were asked for.</param>
+/// <param name="Tokens">Token ids that occur, ascending.</param>
+/// <param name="PrunedUnits">Features and neurons with more tokens than memory was granted for.</param>
+public sealed record EvidenceResult(long Rows, ImmutableArray<UnitEvidence> Features, ImmutableArray<UnitEvidence> Neurons, ImmutableArray<int> Tokens, int PrunedUnits);
+
+/// <summary>The scan of a dictionary's features and, in the same pass, of the raw neurons beside them.</summary>
+public static class EvidenceScan
+{
+    /// <summary>Reads the activations once, in file order.</summary>
+    /// <param name="sae">The dictionary.</param>
+    /// <param name="neurons">The raw neurons; null for none.</param>
+    /// <param name="batches">Activations in file order.</param>
+    /// <param name="featureLogits">Logit effects of each feature; null for none.</param>
+    /// <param name="neuronLogits">Logit effects of each neuron; null for none.</param>
+    /// <param name="options">How much to keep; null for the defaults.</param>
+    /// <param name="total">Rows to expect, for the progress bar; 0 if unknown.</param>
+    /// <param name="progress">Told after each batch.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <exception cref="UserErrorException">There is no row, a width does not fit, or an activation is not finite.</exception>
+    public static EvidenceResult Run(
+        SparseAutoencoder sae,
+        NeuronBasis? neurons,
+        IEnumerable<ActivationBatch> batches,
+        IReadOnlyList<UnitLogits>? featureLogits = null,
+        IReadOnlyList<UnitLogits>? neuronLogits = null,
+        FeatureScanOptions? options = null,
+        long total = 0,
+        IProgress<ProgressReport>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(sae);
+        ArgumentNullException.ThrowIfNull(batches);
+        var features = new FeatureScan(UnitKind.Feature, sae.Config.DSae, options);
+        FeatureScan? raw = neurons is null ? null : new FeatureScan(UnitKind.Neuron, neurons.Width, options);
+        long done = 0;
+        foreach (ActivationBatch batch in batches)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (batch.DModel != sae.Config.DModel) throw new UserErrorException($"the activations are {batch.DModel} wide; the dictionary reads {sae.Config.DModel}", "scan activations of the model and hook point that it was trained on");
+            features.Add(batch, sae.EncodeSparse(batch.Values.AsSpan(0, batch.Rows * batch.DModel), batch.Rows));
+            raw?.Add(batch, neurons!.Encode(batch));
+            progress?.Report(new("scan", done += batch.Rows, total, "rows"));
+        }
+        if (features.Rows == 0) throw new UserErrorException("there are no activations to scan", "extract activations from a corpus that is not empty");
+        ImmutableArray<int> tokens = [.. features.TokenOccurrences.Select(pair => pair.Key)];
+        return new(features.Rows, features.Finish(featureLogits), raw?.Finish(neuronLogits) ?? [], tokens, features.PrunedUnits + (raw?.PrunedUnits ?? 0));
+    }
+
+    /// <summary>Logit effects of units of a hook point.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="at">The hook point that the units live at.</param>
+    /// <param name="units">Their directions there [n, width], such as W_dec; null for the neurons themselves.</param>
+    /// <param name="count">Tokens to keep on either side.</param>
+    /// <returns>One for each unit, or null where the hook point neither is nor feeds linearly into the residual stream.</returns>
+    public static IReadOnlyList<UnitLogits>? Logits(Transformer model, HookPoint at, torch.Tensor? units, int count = 10)
+    {
+        using var scope = torch.NewDisposeScope();
+        return ResidualDirections(model, at, units) is { } directions
+            ? LogitEffects.Of(directions, model.Weights.Unembedding, model.Weights.FinalNorm.Weight, centred: true, count)
+            : null;
+    }
+
+    // [n, d_model]: what the units write to the residual stream.
+    private static torch.Tensor? ResidualDirections(Transformer model, HookPoint at, torch.Tensor? units)
+    {
+        torch.Tensor Through(torch.Tensor output) => units is null ? output : units.mm(output);
+        return at.Site switch
+        {
+            HookSite.MlpPost => Through(model.Weights.Blocks[at.Layer].MlpOut.Weight),
+            HookSite.AttnZ => Through(model.Weights.Blocks[at.Layer].AttentionOutput.Weight),
+            HookSite.Embed or HookSite.PosEmbed or HookSite.ResidPre or HookSite.ResidMid or HookSite.ResidPost or HookSite.AttnOut or HookSite.MlpOut =>
+                units ?? torch.eye(model.Config.DModel),
+            _ => null,
+        };
+    }
+}

@@ -1,0 +1,58 @@
+namespace Monosemantic.Features;
+
+/// <summary>How much evidence a scan keeps of each unit.</summary>
+public sealed record FeatureScanOptions
+{
+    /// <summary>Firing tokens reported per unit, at least 0.</summary>
+    public int Tokens { get; init; } = 40;
+
+    /// <summary>Strongest contexts kept per unit, at least 0.</summary>
+    public int Contexts { get; init; } = 20;
+
+    /// <summary>Tokens shown before a context's peak, fewer where the document begins.</summary>
+    public int Before { get; init; } = 16;
+
+    /// <summary>Tokens shown after a context's peak, fewer where the document ends.</summary>
+    public int After { get; init; } = 8;
+
+    /// <summary>
+    /// Two contexts of a unit count as the same text where this many tokens before the peak, the peak itself and
+    /// <see cref="SameTextAfter"/> tokens after it are equal; only the strongest is kept. Boilerplate would fill the list otherwise.
+    /// </summary>
+    public int SameTextBefore { get; init; } = 5;
+
+    /// <summary>Tokens after the peak that take part in <see cref="SameTextBefore"/>.</summary>
+    public int SameTextAfter { get; init; } = 2;
+
+    /// <summary>log10 of the smallest activation that histograms tell apart.</summary>
+    public int HistogramLow { get; init; } = -4;
+
+    /// <summary>log10 of the largest activation that histograms tell apart.</summary>
+    public int HistogramHigh { get; init; } = 4;
+
+    /// <summary>Histogram bins per factor of ten.</summary>
+    public int BinsPerDecade { get; init; } = 10;
+
+    /// <summary>
+    /// Distinct (unit, token) pairs that are counted exactly, over all units: each unit has an equal share, at least 256
+    /// tokens. A unit that fires on more tokens forgets the half of its pairs with the least total activation each time its
+    /// share is full, so that rare tokens' counts become lower bounds and its token entropy takes the forgotten activation as
+    /// one more token; <see cref="FeatureScan.PrunedUnits"/> says how many units that befell. A pair takes 24 to 72 bytes.
+    /// </summary>
+    public int MaxPairs { get; init; } = 1 << 25;
+
+    /// <summary>Rows worked on at once. Changes speed and memory, never the result.</summary>
+    public int ChunkRows { get; init; } = 4096;
+
+    /// <summary>Distance at which two firings of a unit belong to one context: their stretches of text would overlap.</summary>
+    internal int Reach => Before + After;
+
+    internal FeatureScanOptions Checked()
+    {
+        int least = new[] { Tokens, Contexts, Before, After, SameTextBefore, SameTextAfter }.Min();
+        if (least < 0) throw new ArgumentException($"a count of the scan's options is {least}; all are at least 0");
+        if (HistogramHigh <= HistogramLow || BinsPerDecade is < 1 or > 1000) throw new ArgumentException("the histogram has no bins");
+        if (ChunkRows < 1 || MaxPairs < 1) throw new ArgumentException("chunk_rows and max_pairs must be at least 1");
+        return this;
+    }
+}

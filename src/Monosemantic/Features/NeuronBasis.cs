@@ -1,0 +1,143 @@
+using Monosemantic.Activations;
+using Monosemantic.Dictionaries;
+
+namespace Monosemantic.Features;
+
+/// <summary>
+/// The raw neurons of a hook point as a code that can be held against a dictionary's: at each token the k neurons with the
+/// largest positive activation fire, k being the dictionary's L0, so that both sides say as much about a token.
+/// </summary>
+/// <remarks>
+/// A dimension of the residual stream has no natural zero or unit, so its activation is its deviation from its own mean in
+/// units of its own standard deviation: f_j = max(0, (x_j - mean_j) / deviation_j). An MLP neuron has both, so f_j = max(0, x_j).
+/// Ties at the k-th place go to the lower index.
+/// </remarks>
+public sealed class NeuronBasis
+{
+    private readonly int k;
+    private readonly float[]? mean;
+    private readonly float[]? scale;
+
+    private NeuronBasis(int width, int k, float[]? mean, float[]? scale, string definition)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(k);
+        Width = width;
+        this.k = Math.Min(k, width);
+        this.mean = mean;
+        this.scale = scale;
+        Definition = definition;
+    }
+
+    /// <summary>Number of neurons.</summary>
+    public int Width { get; }
+
+    /// <summary>One sentence for readers: what a neuron is here and when it fires.</summary>
+    public string Definition { get; }
+
+    /// <summary>Dimensions of the residual stream, as deviations from their mean.</summary>
+    /// <param name="moments">Mean and standard deviation of each dimension. One that never varies never fires.</param>
+    /// <param name="k">Neurons that may fire per token, at least 1.</param>
+    public static NeuronBasis OfResidual(ActivationMoments moments, int k)
+    {
+        ArgumentNullException.ThrowIfNull(moments);
+        return OfResidual(moments.Mean, moments.Deviation, k);
+    }
+
+    /// <summary>Dimensions of the residual stream, as deviations from their mean.</summary>
+    /// <param name="mean">Mean of each dimension [width].</param>
+    /// <param name="deviation">Standard deviation of each dimension [width]; one that is 0 never fires.</param>
+    /// <param name="k">Neurons that may fire per token, at least 1.</param>
+    public static NeuronBasis OfResidual(IReadOnlyCollection<double> mean, IReadOnlyCollection<double> deviation, int k)
+    {
+        ArgumentNullException.ThrowIfNull(mean);
+        ArgumentNullException.ThrowIfNull(deviation);
+        float[] scale = [.. deviation.Select(value => value > 0 ? (float)(1 / value) : 0)];
+        return new(mean.Count, k, [.. mean.Select(value => (float)value)], scale,
+            $"A neuron is one of the {mean.Count} dimensions of the residual stream; its activation is how far it lies above its own mean, in its own standard deviations, and at each token the {Math.Min(k, mean.Count)} largest positive ones fire.");
+    }
+
+    /// <summary>Neurons of an MLP, as they are.</summary>
+    /// <param name="width">Number of neurons, d_mlp.</param>
+    /// <param name="k">Neurons that may fire per token, at least 1.</param>
+    public static NeuronBasis OfMlp(int width, int k) => new(width, k, null, null,
+        $"A neuron is one of the {width} hidden units of the MLP; its activation is what it outputs, and at each token the {Math.Min(k, width)} largest positive ones fire.");
+
+    /// <summary>The code of a batch of activations.</summary>
+    /// <param name="batch">Activations [n, width].</param>
+    /// <returns>[n, width], at most k entries a row.</returns>
+    public SparseCode Encode(ActivationBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (batch.DModel != Width) throw new ArgumentException($"activations of width {batch.DModel} for {Width} neurons", nameof(batch));
+        var chosen = new int[batch.Rows * k];
+        var values = new float[batch.Rows * k];
+        var counts = new int[batch.Rows];
+        const int rowsPerTask = 128;
+        Parallel.For(0, (batch.Rows + rowsPerTask - 1) / rowsPerTask, task =>
+        {
+            var keys = new ulong[Width];
+            int last = Math.Min(batch.Rows, (task + 1) * rowsPerTask);
+            for (int row = task * rowsPerTask; row < last; row++)
+            {
+                counts[row] = EncodeRow(batch.Row(row), keys, chosen.AsSpan(row * k, k), values.AsSpan(row * k, k));
+            }
+        });
+        return Packed(batch.Rows, counts, chosen, values);
+    }
+
+    private int EncodeRow(ReadOnlySpan<float> x, Span<ulong> keys, Span<int> chosen, Span<float> values)
+    {
+        int positive = 0;
+        for (int j = 0; j < x.Length; j++)
+        {
+            float activation = ActivationOf(x, j);
+            // NaN goes in too, so that the scan can refuse it by name. Bits of positive floats sort as the floats do.
+            if (activation <= 0) continue;
+            keys[positive++] = ((ulong)(BitConverter.SingleToUInt32Bits(activation) & 0x7FFFFFFF) << 32) | (uint)~j;
+        }
+        int count = Math.Min(k, positive);
+        MoveLargestFirst(keys[..positive], count);
+        for (int i = 0; i < count; i++) chosen[i] = (int)~(uint)keys[i];
+        chosen[..count].Sort();
+        for (int i = 0; i < count; i++) values[i] = ActivationOf(x, chosen[i]);
+        return count;
+    }
+
+    private float ActivationOf(ReadOnlySpan<float> x, int j) => mean is null ? x[j] : (x[j] - mean[j]) * scale![j];
+
+    // Quickselect: afterwards the first `count` keys are the largest, in no order. Keys are distinct.
+    private static void MoveLargestFirst(Span<ulong> keys, int count)
+    {
+        int low = 0, high = keys.Length - 1;
+        while (low < high)
+        {
+            ulong pivot = keys[(low + high) >>> 1];
+            int left = low, right = high;
+            while (left <= right)
+            {
+                while (keys[left] > pivot) left++;
+                while (keys[right] < pivot) right--;
+                if (left > right) break;
+                (keys[left], keys[right]) = (keys[right], keys[left]);
+                left++;
+                right--;
+            }
+            if (count - 1 <= right) high = right;
+            else if (count - 1 >= left) low = left;
+            else return;
+        }
+    }
+
+    private SparseCode Packed(int rows, int[] counts, int[] chosen, float[] values)
+    {
+        var offsets = new int[rows + 1];
+        for (int row = 0; row < rows; row++)
+        {
+            chosen.AsSpan(row * k, counts[row]).CopyTo(chosen.AsSpan(offsets[row]));
+            values.AsSpan(row * k, counts[row]).CopyTo(values.AsSpan(offsets[row]));
+            offsets[row + 1] = offsets[row] + counts[row];
+        }
+        return new SparseCode { Rows = rows, DSae = Width, RowOffsets = offsets, Features = chosen, Values = values };
+    }
+}

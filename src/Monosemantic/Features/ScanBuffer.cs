@@ -1,0 +1,142 @@
+using System.Collections.Immutable;
+using Monosemantic.Activations;
+using Monosemantic.Dictionaries;
+using Monosemantic.Runtime;
+
+namespace Monosemantic.Features;
+
+/// <summary>
+/// The rows that a scan is working on, by row and by unit, with as many rows before and after as a context can reach.
+/// Everything is in file order, so that what is read from it does not depend on how rows arrived.
+/// </summary>
+internal sealed class ScanBuffer(UnitKind kind, int units)
+{
+    private readonly int[] starts = new int[units + 1];
+    private int[] documents = new int[64];
+    private int[] positions = new int[64];
+    private int[] tokens = new int[64];
+    private long[] runs = new long[64];
+    private int[] offsets = new int[65];
+    private int[] entryUnits = new int[1024];
+    private float[] entryValues = new float[1024];
+    private int[] unitRows = [];
+    private float[] unitValues = [];
+    private long run;
+
+    /// <summary>Rows held.</summary>
+    internal int Rows { get; private set; }
+
+    /// <summary>Appends one row; only entries above 0 fire.</summary>
+    internal void Append(ActivationBatch batch, SparseCode code, int row)
+    {
+        EnsureRow();
+        int document = batch.Documents[row], position = batch.Positions[row];
+        bool continues = Rows > 0 && documents[Rows - 1] == document && positions[Rows - 1] == position - 1;
+        documents[Rows] = document;
+        positions[Rows] = position;
+        tokens[Rows] = batch.Tokens[row];
+        runs[Rows] = continues ? run : ++run;
+        offsets[Rows + 1] = AppendEntries(code, row, document, position);
+        Rows++;
+    }
+
+    /// <summary>Orders the entries by unit, each unit's by row.</summary>
+    internal void Transpose()
+    {
+        int count = offsets[Rows];
+        if (unitRows.Length < count)
+        {
+            unitRows = new int[entryUnits.Length];
+            unitValues = new float[entryUnits.Length];
+        }
+        Array.Clear(starts);
+        foreach (int unit in entryUnits.AsSpan(0, count)) starts[unit]++;
+        for (int unit = 0, sum = 0; unit <= units; unit++)
+        {
+            sum += starts[unit];
+            starts[unit] = sum;
+        }
+        // Backwards, so that each unit's end walks down to its start and its rows come out ascending.
+        for (int row = Rows - 1; row >= 0; row--)
+        {
+            for (int entry = offsets[row + 1] - 1; entry >= offsets[row]; entry--)
+            {
+                int at = --starts[entryUnits[entry]];
+                unitRows[at] = row;
+                unitValues[at] = entryValues[entry];
+            }
+        }
+    }
+
+    /// <summary>Rows at which a unit fires, ascending. Valid after <see cref="Transpose"/>.</summary>
+    internal ReadOnlySpan<int> RowsOf(int unit) => unitRows.AsSpan(starts[unit]..starts[unit + 1]);
+
+    /// <summary>The unit's activations at <see cref="RowsOf"/>.</summary>
+    internal ReadOnlySpan<float> ValuesOf(int unit) => unitValues.AsSpan(starts[unit]..starts[unit + 1]);
+
+    /// <summary>Token id of a row.</summary>
+    internal int TokenAt(int row) => tokens[row];
+
+    /// <summary>Whether two rows are of one uninterrupted stretch of a document.</summary>
+    internal bool SameRun(int row, int other) => runs[row] == runs[other];
+
+    /// <summary>The stretch of text around one of a unit's firings.</summary>
+    internal ContextEvidence ContextAt(int unit, int peak, FeatureScanOptions options)
+    {
+        int first = peak, last = peak;
+        while (first > 0 && peak - first < options.Before && SameRun(first - 1, peak)) first--;
+        while (last < Rows - 1 && last - peak < options.After && SameRun(last + 1, peak)) last++;
+        var activations = new float[last - first + 1];
+        ReadOnlySpan<int> rows = RowsOf(unit);
+        ReadOnlySpan<float> values = ValuesOf(unit);
+        int at = rows.BinarySearch(first);
+        for (int i = at < 0 ? ~at : at; i < rows.Length && rows[i] <= last; i++) activations[rows[i] - first] = values[i];
+        return new(documents[peak], positions[first], peak - first, [.. tokens.AsSpan(first..(last + 1))], ImmutableArray.Create(activations));
+    }
+
+    /// <summary>Forgets the first rows.</summary>
+    internal void Drop(int count)
+    {
+        int entries = offsets[count], kept = offsets[Rows] - entries;
+        Array.Copy(entryUnits, entries, entryUnits, 0, kept);
+        Array.Copy(entryValues, entries, entryValues, 0, kept);
+        for (int row = count; row <= Rows; row++) offsets[row - count] = offsets[row] - entries;
+        foreach (Array column in new Array[] { documents, positions, tokens, runs }) Array.Copy(column, count, column, 0, Rows - count);
+        Rows -= count;
+    }
+
+    private int AppendEntries(SparseCode code, int row, int document, int position)
+    {
+        ReadOnlySpan<int> fired = code.FeaturesOf(row);
+        ReadOnlySpan<float> values = code.ValuesOf(row);
+        int count = offsets[Rows];
+        if (count + fired.Length > entryUnits.Length)
+        {
+            Array.Resize(ref entryUnits, (count + fired.Length) * 2);
+            Array.Resize(ref entryValues, entryUnits.Length);
+        }
+        for (int i = 0; i < fired.Length; i++)
+        {
+            if (!float.IsFinite(values[i])) throw NotFinite(fired[i], values[i], document, position);
+            if (values[i] <= 0) continue;
+            entryUnits[count] = fired[i];
+            entryValues[count++] = values[i];
+        }
+        return count;
+    }
+
+    private UserErrorException NotFinite(int unit, float value, int document, int position) => new(
+        $"{kind.ToString().ToLowerInvariant()} {unit} has activation {value} at document {document}, position {position}; it must be finite",
+        "check the dictionary and the activations for values that are not finite");
+
+    private void EnsureRow()
+    {
+        if (Rows < documents.Length) return;
+        int size = Rows * 2;
+        Array.Resize(ref documents, size);
+        Array.Resize(ref positions, size);
+        Array.Resize(ref tokens, size);
+        Array.Resize(ref runs, size);
+        Array.Resize(ref offsets, size + 1);
+    }
+}

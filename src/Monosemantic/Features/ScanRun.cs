@@ -1,0 +1,120 @@
+using System.Collections.Immutable;
+using Monosemantic.Activations;
+using Monosemantic.Dictionaries;
+using Monosemantic.Metrics;
+using Monosemantic.Models;
+using Monosemantic.Runtime;
+using Monosemantic.Text;
+using Monosemantic.Training;
+
+namespace Monosemantic.Features;
+
+/// <summary>What <c>scan</c> is asked to do.</summary>
+public sealed record ScanConfig
+{
+    /// <summary>Folder of the dictionary.</summary>
+    public required string Sae { get; init; }
+
+    /// <summary>Folder of the activation store that is read, once.</summary>
+    public required string Activations { get; init; }
+
+    /// <summary>Folder of the model, with its tokenizer.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>A <c>metrics.json</c> to keep with the evidence; null for none.</summary>
+    public string? Metrics { get; init; }
+
+    /// <summary>Whether the raw neurons of the hook point get the same evidence.</summary>
+    public bool Neurons { get; init; } = true;
+}
+
+/// <summary>Gathers the evidence for every feature of a dictionary and writes it as an index.</summary>
+public static class ScanRun
+{
+    private const int RowsAtOnce = 4096;
+    private const string FeatureDefinition =
+        "A feature is one direction of the dictionary; it fires at a token if it is among the k features kept there with a positive activation.";
+
+    /// <summary>Scans and writes.</summary>
+    /// <param name="config">What to scan.</param>
+    /// <param name="folder">Where the index goes; new or empty.</param>
+    /// <param name="progress">Told how far it has come; null for nobody.</param>
+    /// <param name="cancellation">Stops between batches; nothing is written then.</param>
+    /// <exception cref="UserErrorException">Dictionary, store and model do not belong together, or the folder is in use.</exception>
+    public static FeatureIndexCard Execute(ScanConfig config, string folder, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()) throw new UserErrorException($"{folder} is not empty", "choose an empty or new folder with --out");
+        using ActivationStore store = ActivationStore.Open(config.Activations);
+        using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
+        using Transformer model = Transformer.Load(config.Model);
+        StorePlan plan = store.Manifest.Plan;
+        store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, config.Sae);
+        if (model.Sha256 != plan.Model.Sha256) throw new UserErrorException($"{config.Model} is not the model that {config.Activations} was extracted from", $"give the folder of {plan.Model.Name}");
+        HookPoint at = HookPoint.Parse(plan.HookPoint);
+        NeuronBasis? neurons = config.Neurons ? Neurons(store, at, sae.Config.K) : null;
+        EvidenceResult evidence = EvidenceScan.Run(
+            sae, neurons, store.Read(RowsAtOnce), EvidenceScan.Logits(model, at, sae.WDec), neurons is null ? null : EvidenceScan.Logits(model, at, null),
+            options: null, store.Manifest.Rows, progress, cancellation);
+        FeatureIndexCard card = Card(config, store, sae, neurons, evidence.Rows);
+        Tokenizer tokenizer = Tokenizer.Load(config.Model);
+        FeatureIndex.Write(folder, card, evidence.Features, evidence.Neurons, Enumerable.Range(0, tokenizer.VocabularySize).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
+        return card;
+    }
+
+    private static NeuronBasis Neurons(ActivationStore store, HookPoint at, int k)
+    {
+        StoreStatistics statistics = store.Manifest.Statistics;
+        return at.Site == HookSite.MlpPost
+            ? NeuronBasis.OfMlp(store.DModel, k)
+            : NeuronBasis.OfResidual(statistics.Mean, [.. statistics.Variance.Select(Math.Sqrt)], k);
+    }
+
+    private static FeatureIndexCard Card(ScanConfig config, ActivationStore store, SparseAutoencoder sae, NeuronBasis? neurons, long rows)
+    {
+        StorePlan plan = store.Manifest.Plan;
+        return new FeatureIndexCard
+        {
+            Model = plan.Model.Name,
+            ModelSha256 = plan.Model.Sha256,
+            HookPoint = plan.HookPoint,
+            DModel = sae.Config.DModel,
+            DSae = sae.Config.DSae,
+            K = sae.Config.K,
+            Corpus = $"{plan.Corpus.Source} {plan.Corpus.Version}".TrimEnd(),
+            TokensTrained = sae.Provenance.Tokens ?? 0,
+            RowsScanned = rows,
+            Seed = sae.Provenance.Seed ?? 0,
+            CodeVersion = CodeVersion.Current,
+            FeatureDefinition = FeatureDefinition,
+            NeuronDefinition = neurons?.Definition ?? "Neurons were not scanned.",
+            Provenance =
+            [
+                new("text", plan.Corpus.Sha256),
+                new("tokenizer", plan.TokenizerSha256),
+                new("model", plan.Model.Sha256),
+                new("activations", store.Sha256),
+                new("dictionary", Hashing.OfFile(Path.Combine(config.Sae, "sae.json"))),
+            ],
+            LanguageModel = LanguageModelFacts(config.Model),
+            Evaluation = config.Metrics is null ? null : JsonFile.Read<EvaluationResult>(config.Metrics),
+        };
+    }
+
+    // Only models trained by this tool carry their own numbers.
+    private static ImmutableArray<NamedValue> LanguageModelFacts(string model)
+    {
+        string path = Path.Combine(model, "training.json");
+        if (!File.Exists(path)) return [];
+        LanguageModelReport report = JsonFile.Read<LanguageModelReport>(path);
+        string Line(LanguageModelScore score) => $"{score.NatsPerToken:F3} nats/token, {score.BitsPerByte:F3} bits/byte";
+        return
+        [
+            new("parameters", $"{report.Parameters:N0}"),
+            new("training text", $"{report.Corpus.Source} {report.Corpus.Version}, {report.TrainingTokens:N0} tokens, {report.Config.Steps:N0} iterations"),
+            new("held-out cross-entropy", Line(report.Model)),
+            new("bigram counts, same tokens", Line(report.Bigram)),
+            new("unigram counts, same tokens", Line(report.Unigram)),
+        ];
+    }
+}

@@ -1,0 +1,211 @@
+// The list of units: sorted, searched, and drawn only where it can be seen, so that its length does not matter.
+
+const rowHeight = 36;
+
+// A column with a label can be sorted by; one with `fill` holds elements, the others text.
+const columns = [
+  { key: 'index', name: '#', label: 'index', ascending: true, text: (kind, row) => String(kind.columns.index[row]) },
+  { key: 'top', name: 'Tokens that fire it', fill: (kind, row) => kind.columns.top[row].flatMap((id) => [chip(id), ' ']) },
+  { key: 'context', name: 'Strongest context', fill: (kind, row, query) => snippet(kind, row, query) },
+  numeric('density', 'Density', 'density', percent, 'share of scanned tokens at which it fires'),
+  numeric('firings', 'Firings', 'firings', count, 'scanned tokens at which it fires'),
+  numeric('mean', 'Mean', 'mean activation', short, 'mean activation where it fires'),
+  numeric('max', 'Max', 'max activation', short, 'largest activation'),
+  { ...numeric('entropy', 'Entropy', 'token entropy', short, 'token entropy in bits: low means few tokens'), ascending: true },
+];
+
+function numeric(key, name, label, write, hint) {
+  return { key, name, label, hint, text: (kind, row) => write(kind.columns[key][row]) };
+}
+
+const sortable = columns.filter((column) => column.label);
+
+// A few words around the peak of the strongest context, or around what the search found.
+function snippet(kind, row, query) {
+  const contexts = kind.page(row).contexts;
+  if (contexts.length === 0) return [];
+  const found = query && contexts.find((c) => c.t.map(tokenText).join('').toLowerCase().includes(query));
+  const context = found || contexts[0];
+  const place = found ? placeOf(context, query) : [context.p, context.p];
+  const from = Math.max(0, place[0] - 5);
+  return highlighted(context, from, from + 24, place);
+}
+
+// The tokens that hold a text: the first, and the one after the last.
+function placeOf(context, query) {
+  const texts = context.t.map((id) => tokenText(id).toLowerCase());
+  const start = texts.join('').indexOf(query);
+  let sum = 0;
+  const ends = texts.map((text) => (sum += text.length));
+  return [ends.findIndex((end) => end > start), ends.findIndex((end) => end >= start + query.length) + 1];
+}
+
+class List {
+  constructor(open) {
+    this.open = open;
+    this.kind = kinds.feature;
+    this.sort = { key: 'max', ascending: false };
+    this.query = '';
+    this.order = [];
+    this.active = 0;
+    this.box = byId('rows');
+    this.table = this.box.firstElementChild;
+    this.body = this.table.tBodies[0];
+    this.table.tHead.append(el('tr', { 'aria-rowindex': 1 }, columns.map((column) => this.heading(column))));
+    this.box.addEventListener('scroll', () => this.draw(), { passive: true });
+    new ResizeObserver(() => this.draw()).observe(this.box);
+    this.body.addEventListener('click', (event) => this.clicked(event));
+    this.tools();
+  }
+
+  heading(column) {
+    if (!column.label) return el('th', { class: `c-${column.key}`, scope: 'col' }, column.name);
+    const button = el('button', { type: 'button', title: column.hint, onclick: () => this.sortBy(column.key) }, column.name);
+    return el('th', { class: `c-${column.key}`, scope: 'col', 'data-key': column.key }, button);
+  }
+
+  tools() {
+    this.search = byId('search');
+    this.search.addEventListener('input', () => this.find(this.search.value));
+    this.scope = byId('scope');
+    this.scope.addEventListener('change', () => this.refresh());
+    this.choice = byId('sort');
+    for (const column of sortable)
+      for (const up of [column.ascending === true, column.ascending !== true])
+        this.choice.append(el('option', { value: `${column.key} ${up}` }, `${column.label} ${up ? '↑' : '↓'}`));
+    this.choice.addEventListener('change', () => {
+      const [key, ascending] = this.choice.value.split(' ');
+      this.sortBy(key, ascending === 'true');
+    });
+  }
+
+  show(kind) {
+    if (this.kind === kind && this.order.length > 0) return this.draw();
+    this.kind = kind;
+    this.table.setAttribute('aria-label', `${kind.title}s`);
+    this.refresh();
+    kind.prepare();
+  }
+
+  sortBy(key, ascending) {
+    const natural = sortable.find((column) => column.key === key).ascending === true;
+    this.sort = { key, ascending: ascending ?? (this.sort.key === key ? !this.sort.ascending : natural) };
+    this.refresh();
+  }
+
+  find(query) {
+    this.query = query.toLowerCase();
+    this.refresh();
+  }
+
+  get tokensOnly() {
+    return this.scope.value === 'tokens';
+  }
+
+  matches(row) {
+    const index = String(this.kind.columns.index[row]);
+    if (this.query.startsWith('#') && /^#\d+$/.test(this.query)) return index === this.query.slice(1);
+    const text = this.kind.text(row);
+    return index === this.query || text.tokens.includes(this.query) || (!this.tokensOnly && text.contexts.includes(this.query));
+  }
+
+  // Chooses and orders the rows; what has no number stands last whichever way, and equals stand by index.
+  refresh() {
+    const { kind, sort } = this;
+    const values = kind.columns[sort.key];
+    const index = kind.columns.index;
+    const sign = sort.ascending ? 1 : -1;
+    const rows = [...kind.columns.index.keys()];
+    this.order = this.query ? rows.filter((row) => this.matches(row)) : rows;
+    this.order.sort((a, b) => {
+      const [x, y] = [values[a], values[b]];
+      if (x === null || y === null) return (x === null) - (y === null) || index[a] - index[b];
+      return sign * (x - y) || index[a] - index[b];
+    });
+    this.active = 0;
+    this.box.scrollTop = 0;
+    this.describe();
+    this.draw();
+  }
+
+  describe() {
+    const { sort, kind } = this;
+    for (const heading of this.table.tHead.querySelectorAll('[data-key]'))
+      heading.setAttribute('aria-sort', heading.dataset.key !== sort.key ? 'none' : sort.ascending ? 'ascending' : 'descending');
+    this.choice.value = `${sort.key} ${sort.ascending}`;
+    this.table.setAttribute('aria-rowcount', this.order.length + 1);
+    const silent = kind.columns.firings.filter((n) => n === 0).length;
+    const never = silent > 0 ? [el('span', { class: 'never' }, `, ${count(silent)} never fire`)] : [];
+    byId('shown').replaceChildren(...(this.query
+      ? [`${count(this.order.length)} of ${count(kind.size)} ${kind.name}s match`]
+      : [`${count(kind.size)} ${kind.name}s`, ...never]));
+  }
+
+  draw() {
+    const above = Math.max(0, Math.floor(this.box.scrollTop / rowHeight) - 8);
+    const below = Math.min(this.order.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / rowHeight) + 8);
+    const spacer = (rows) => {
+      const row = el('tr', { class: 'spacer', 'aria-hidden': 'true' });
+      row.style.height = `${rows * rowHeight}px`;
+      return row;
+    };
+    const visible = this.order.slice(above, below).map((row, i) => this.row(row, above + i));
+    if (this.order.length === 0) visible.push(el('tr', { class: 'nothing' }, el('td', { colspan: columns.length }, 'Nothing matches.')));
+    this.body.replaceChildren(spacer(above), ...visible, spacer(this.order.length - below));
+    this.point();
+  }
+
+  row(row, place) {
+    const { kind, query } = this;
+    const inside = (c) => (c.fill ? el('div', { class: 'fade' }, c.fill(kind, row, query)) : c.text(kind, row));
+    const cells = columns.map((c) => el('td', { class: `c-${c.key}` }, inside(c)));
+    const index = kind.columns.index[row];
+    const silent = kind.columns.firings[row] === 0 && 'silent';
+    const names = { id: `row-${place}`, 'data-place': place, 'data-index': index, class: silent };
+    return el('tr', { ...names, 'aria-rowindex': place + 2 }, cells);
+  }
+
+  // Marks the active row.
+  point() {
+    this.body.querySelector('.active')?.classList.remove('active');
+    const row = byId(`row-${this.active}`);
+    row?.classList.add('active');
+    if (row) this.table.setAttribute('aria-activedescendant', row.id);
+    else this.table.removeAttribute('aria-activedescendant');
+  }
+
+  clicked(event) {
+    const row = event.target.closest('tr[data-place]');
+    if (!row) return;
+    this.active = Number(row.dataset.place);
+    this.point();
+    this.openActive();
+  }
+
+  openActive(replace = false) {
+    if (this.active < this.order.length) this.open(this.kind, this.order[this.active], replace);
+  }
+
+  // Moves to a place in the list and brings it into view.
+  move(place) {
+    if (this.order.length === 0) return;
+    this.active = Math.max(0, Math.min(this.order.length - 1, place));
+    const head = this.table.tHead.offsetHeight;
+    const top = this.active * rowHeight;
+    const room = this.box.clientHeight - head - rowHeight;
+    if (top < this.box.scrollTop) this.box.scrollTop = top;
+    else if (top > this.box.scrollTop + room) this.box.scrollTop = top - room;
+    this.draw();
+  }
+
+  // Makes a unit's row the active one, if the search has not left it out.
+  select(row) {
+    const place = this.order.indexOf(row);
+    if (place >= 0) this.move(place);
+  }
+
+  neighbour(row, step) {
+    const place = this.order.indexOf(row);
+    return place < 0 ? undefined : this.order[place + step];
+  }
+}

@@ -1,0 +1,181 @@
+// The page of one feature or neuron.
+
+function drawUnit(kind, row, around) {
+  const page = kind.page(row);
+  const index = kind.columns.index[row];
+  const article = byId('unit');
+  article.setAttribute('aria-label', `${kind.title} ${index}`);
+  article.replaceChildren(
+    head(kind, index, around),
+    numbers(kind, row),
+    el('div', { class: 'evidence' },
+      el('div', { class: 'main' }, contextsPart(page)),
+      el('div', { class: 'side' }, tokensPart(page), histogramPart(page), logitsPart(page))));
+}
+
+function head(kind, index, around) {
+  const step = (row, text, label) => (row === undefined
+    ? el('span', { class: 'step', 'aria-hidden': 'true' }, text)
+    : el('a', { class: 'step', href: `#${kind.name}=${kind.columns.index[row]}`, 'aria-label': label, title: label }, text));
+  return el('header', { class: 'unit-head' },
+    el('h2', {}, `${kind.title} ${index}`),
+    el('nav', { 'aria-label': 'Unit' },
+      el('a', { class: 'back', href: kind.hash }, `← all ${kind.name}s`),
+      step(around.before, '‹', 'Previous in the list (k)'),
+      step(around.after, '›', 'Next in the list (j)')));
+}
+
+function numbers(kind, row) {
+  const c = kind.columns;
+  const fact = (name, value, hint) => el('div', { title: hint }, el('dt', {}, name), el('dd', {}, value));
+  return el('dl', { class: 'numbers' },
+    fact('Density', percent(c.density[row]), 'share of scanned tokens at which it fires'),
+    fact('Firings', count(c.firings[row]), 'scanned tokens at which it fires'),
+    fact('Mean', short(c.mean[row]), 'mean activation where it fires'),
+    fact('Max', short(c.max[row]), 'largest activation'),
+    fact('Token entropy', c.entropy[row] === null ? none : `${short(c.entropy[row])} bits`, 'low means that it is about few tokens'));
+}
+
+function part(name, title, note, ...content) {
+  return el('section', { class: `part ${name}`, 'aria-label': title },
+    el('h3', {}, title), note ? el('p', { class: 'note' }, note) : [], content);
+}
+
+function contextsPart(page) {
+  const contexts = page.contexts;
+  if (contexts.length === 0) return part('contexts', 'Strongest contexts', 'It fires nowhere in the scanned text.');
+  const ramp = el('span', { class: 'ramp', 'aria-hidden': 'true' });
+  const legend = el('span', { class: 'legend' }, 'weak', ramp, `${short(page.scale)}, the strongest shown;`, ' ',
+    el('mark', { class: 't on peak', '--a': 1 }, el('span', { class: 'ink' }, 'peak')), ' underlined');
+  return part('contexts', 'Strongest contexts', legend, el('ol', {}, contexts.map((context) => contextLine(context, page.scale))));
+}
+
+// One context: where it stands, its peak's value and its text. Arrow keys walk along the tokens that fire.
+function contextLine(context, scale) {
+  const all = levels(context);
+  const spans = highlighted(context);
+  spans.forEach((span, at) => {
+    span.dataset.value = valueOf(all[at], scale);
+    if (all[at] <= 0) return;
+    span.setAttribute('aria-description', `activation ${span.dataset.value}`);
+    span.tabIndex = at === context.p ? 0 : -1;
+  });
+  const peak = valueOf(all[context.p], scale);
+  const where = `document ${context.d}, tokens ${context.s} to ${context.s + context.t.length - 1}`;
+  return el('li', { 'data-document': context.d },
+    el('span', { class: 'value', title: where }, peak),
+    el('div', { class: 'text' }, spans));
+}
+
+// A value as exact as it is stored: to a thousandth of the scale.
+function valueOf(level, scale) {
+  if (level === 0) return '0';
+  const digits = Math.max(0, Math.min(12, 2 - Math.floor(Math.log10(scale))));
+  return ((level * scale) / 1000).toFixed(digits);
+}
+
+function tokensPart(page) {
+  const t = page.tokens;
+  if (t.t.length === 0) return part('tokens', 'Tokens that fire it', 'None.');
+  const head = ['Token', 'Count', 'Share', 'Mean', 'Max']
+    .map((name, i) => el('th', { scope: 'col', class: i > 0 ? 'number' : undefined }, name));
+  const rows = t.t.map((id, i) => {
+    const share = t.of[i] > 0 ? t.n[i] / t.of[i] : null;
+    return el('tr', {},
+      el('th', { scope: 'row' }, chip(id)),
+      el('td', { class: 'number' }, count(t.n[i])),
+      el('td', { class: 'number share', '--share': share ?? 0, title: `${count(t.n[i])} of ${count(t.of[i])}` }, percent(share)),
+      el('td', { class: 'number' }, short(t.mean[i])),
+      el('td', { class: 'number' }, short(t.max[i])));
+  });
+  const note = 'Most of its total activation first. Share: of all the places where the token stands, how many fire it.';
+  return part('tokens', 'Tokens that fire it', note,
+    el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, head)), el('tbody', {}, rows))));
+}
+
+function histogramPart(page) {
+  const bins = page.hist;
+  const total = bins.reduce((sum, n) => sum + n, 0);
+  if (total === 0) return [];
+  const [left, right, top, bottom] = [40, 396, 8, 96];
+  const width = (right - left) / bins.length;
+  const most = Math.max(...bins);
+  const name = `Histogram of ${count(total)} activations, most ${count(most)} in one bin`;
+  const edge = (bin) => short(+(10 ** (page.low + ((page.high - page.low) * bin) / bins.length)).toPrecision(3));
+  const x = (power) => left + ((right - left) * (power - page.low)) / (page.high - page.low);
+  const bar = (n, bin) => {
+    const height = Math.max(1.5, ((bottom - top) * n) / most);
+    const title = drawing('title', {}, `${edge(bin)} to ${edge(bin + 1)}: ${count(n)} firings`);
+    const box = { x: left + bin * width + 0.5, width: Math.max(0.5, width - 1), y: bottom - height, height };
+    return n > 0 ? [drawing('rect', { class: 'bar-activation', ...box }, title)] : [];
+  };
+  const label = (at, text) => drawing('text', { class: 'tick', x: at, y: bottom + 15, 'text-anchor': 'middle' }, text);
+  return part('histogram', 'How strongly it fires', null,
+    drawing('svg', { class: 'chart', viewBox: '0 0 408 132', role: 'img', 'aria-label': name },
+      drawing('line', { class: 'axis', x1: left, x2: right, y1: bottom, y2: bottom }),
+      drawing('text', { class: 'tick', x: left - 6, y: top + 6, 'text-anchor': 'end' }, count(most)),
+      drawing('text', { class: 'tick', x: left - 6, y: bottom, 'text-anchor': 'end' }, '0'),
+      bins.flatMap(bar),
+      axisPowers(page).map((power) => label(x(power), short(+(10 ** power).toPrecision(2)))),
+      drawing('text', { class: 'name', x: (left + right) / 2, y: bottom + 32, 'text-anchor': 'middle' }, 'activation, log scale')));
+}
+
+// Whole powers of ten on the axis; where it spans fewer than two of them, its ends and middle.
+function axisPowers(page) {
+  const whole = [];
+  for (let power = Math.ceil(page.low); power <= page.high; power++) whole.push(power);
+  const step = Math.ceil(whole.length / 7);
+  return whole.length >= 2 ? whole.filter((_, i) => i % step === 0) : [page.low, (page.low + page.high) / 2, page.high];
+}
+
+const signed = (value) => `${value > 0 ? '+' : ''}${short(value).replace(/^-/, '−')}`;
+
+function logitsPart(page) {
+  if (page.up.t.length === 0 && page.down.t.length === 0) return [];
+  const most = Math.max(...[...page.up.v, ...page.down.v].map(Math.abs), Number.MIN_VALUE);
+  const side = (name, title, effects) => el('table', { class: name },
+    el('caption', {}, title),
+    el('tbody', {}, effects.t.map((id, i) => el('tr', {},
+      el('th', { scope: 'row' }, chip(id)),
+      el('td', { class: 'number share', '--share': Math.abs(effects.v[i]) / most }, signed(effects.v[i]))))));
+  return part('logits', 'What it does to the next token', 'Direct effect on the logits, per unit of activation.',
+    el('div', { class: 'pair' }, side('up', 'Promoted', page.up), side('down', 'Suppressed', page.down)));
+}
+
+// The value under the pointer or the focus, beside the token.
+class Readout {
+  constructor(root) {
+    this.box = byId('readout');
+    root.addEventListener('pointerover', (event) => this.show(event.target));
+    root.addEventListener('pointerleave', () => this.hide());
+    root.addEventListener('focusin', (event) => this.show(event.target));
+    root.addEventListener('focusout', () => this.hide());
+    root.addEventListener('keydown', (event) => this.walk(event));
+    addEventListener('scroll', () => this.hide(), { passive: true, capture: true });
+  }
+
+  show(target) {
+    const token = target.closest?.('[data-value]');
+    if (!token) return this.hide();
+    this.box.textContent = token.dataset.value === '0' ? 'does not fire' : `activation ${token.dataset.value}`;
+    this.box.hidden = false;
+    const at = token.getClientRects()[0] ?? token.getBoundingClientRect();
+    const left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - this.box.offsetWidth - 8));
+    const above = at.top - this.box.offsetHeight - 6;
+    this.box.style.left = `${left}px`;
+    this.box.style.top = `${above > 4 ? above : at.bottom + 6}px`;
+  }
+
+  hide() {
+    this.box.hidden = true;
+  }
+
+  walk(event) {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const text = step && event.target.closest('.text');
+    if (!text) return;
+    const firing = [...text.querySelectorAll('.on')];
+    firing[firing.indexOf(event.target) + step]?.focus();
+    event.preventDefault();
+  }
+}

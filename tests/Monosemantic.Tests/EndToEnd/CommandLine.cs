@@ -1,0 +1,54 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Monosemantic.Tests.EndToEnd;
+
+/// <summary>What a finished command left: its exit code and both outputs.</summary>
+internal sealed record CommandResult(int ExitCode, string Output, string Error);
+
+/// <summary>The built command line, run as users run it: another process, in a folder of its own.</summary>
+internal static class CommandLine
+{
+    private const int Interrupt = 2;
+
+    /// <summary>The program of the same configuration as the tests.</summary>
+    internal static string Program { get; } = Path.Combine(
+        Repository.Root, "src", "Monosemantic.Cli", "bin", new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name, "net10.0", "Monosemantic.Cli.dll");
+
+    internal static Task<CommandResult> RunAsync(string folder, params string[] arguments) => RunAsync(Program, folder, arguments);
+
+    internal static async Task<CommandResult> RunAsync(string program, string folder, string[] arguments, params (string Name, string Value)[] environment)
+    {
+        using Process process = Start(program, folder, arguments, environment);
+        return await FinishAsync(process);
+    }
+
+    /// <summary>Starts a command and interrupts it, as Ctrl-C does, once the condition holds.</summary>
+    internal static async Task<CommandResult> InterruptAsync(string folder, Func<bool> when, params string[] arguments)
+    {
+        using Process process = Start(Program, folder, arguments);
+        Task<CommandResult> finished = FinishAsync(process);
+        while (!finished.IsCompleted && !when()) await Task.Delay(20, TestContext.Current.CancellationToken);
+        if (!finished.IsCompleted) Assert.Equal(0, kill(process.Id, Interrupt));
+        return await finished;
+    }
+
+    private static Process Start(string program, string folder, string[] arguments, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
+        return Process.Start(start)!;
+    }
+
+    private static async Task<CommandResult> FinishAsync(Process process)
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(cancellation), error = process.StandardError.ReadToEndAsync(cancellation);
+        await process.WaitForExitAsync(cancellation);
+        return new(process.ExitCode, await output, await error);
+    }
+
+    [DllImport("libc")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int kill(int process, int signal);
+}

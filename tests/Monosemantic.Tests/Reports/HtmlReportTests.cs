@@ -1,0 +1,236 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Monosemantic.Features;
+using Monosemantic.Reports;
+using Monosemantic.Reports.Panels;
+using Monosemantic.Runtime;
+
+namespace Monosemantic.Tests.Reports;
+
+public sealed class HtmlReportTests
+{
+    public static TheoryData<string> PanelIds => [.. ReportPanels.All.Select(p => p.Id)];
+
+    [Theory]
+    [MemberData(nameof(PanelIds))]
+    public void Panel_draws_the_same_from_its_data_read_back_from_json(string id)
+    {
+        Panel panel = ReportPanels.All.Single(p => p.Id == id);
+        object content = panel.BuildContent(SyntheticReport.Make(60, 20))!;
+        string json = JsonSerializer.Serialize(content, panel.ContentType, JsonFile.Options);
+        object back = JsonSerializer.Deserialize(json, panel.ContentType, JsonFile.Options)!;
+        Assert.Equal(panel.RenderContent(content).ToString(), panel.RenderContent(back).ToString());
+    }
+
+    [Theory]
+    [MemberData(nameof(PanelIds))]
+    public void Panel_lets_no_hostile_text_out_as_markup(string id)
+    {
+        Panel panel = ReportPanels.All.Single(p => p.Id == id);
+        string html = panel.RenderContent(panel.BuildContent(HostileEverywhere())!).ToString();
+        Assert.DoesNotContain("window.pwned=1>", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("<img", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("<script>", html, StringComparison.Ordinal);
+        Assert.DoesNotMatch("[\u2028\u2029\u202E\u200B\u200F\0\u001B\u0085\uFEFF]", html);
+    }
+
+    [Fact]
+    public void Panel_ids_are_all_different() => Assert.Equal(ReportPanels.All.Length, ReportPanels.All.Select(p => p.Id).Distinct().Count());
+
+    [Fact]
+    public void Same_data_give_the_same_bytes_and_line_feeds_only()
+    {
+        string first = HtmlReport.Render(SyntheticReport.Make(80, 20));
+        Assert.Equal(first, HtmlReport.Render(SyntheticReport.Make(80, 20)));
+        Assert.DoesNotContain('\r', first);
+    }
+
+    [Fact]
+    public void Data_read_back_from_json_give_the_same_bytes()
+    {
+        ReportData data = SyntheticReport.Make(80, 20);
+        ReportData back = JsonFile.Parse<ReportData>(System.Text.Encoding.UTF8.GetBytes(JsonFile.ToText(data)), "report.json");
+        Assert.Equal(HtmlReport.Render(data), HtmlReport.Render(back));
+    }
+
+    [Fact]
+    public void Policy_forbids_everything_but_the_hashes_of_what_is_inside()
+    {
+        string html = HtmlReport.Render(SyntheticReport.Make(5, 2));
+        Assert.Contains("content=\"default-src 'none'; script-src 'sha256-", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("unsafe", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("http://", html.Replace("http://www.w3.org/2000/svg", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.DoesNotContain("https://", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("style=\"", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("</script", PageFile.Script.Text, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public void List_holds_the_numbers_of_the_data_to_four_digits()
+    {
+        ReportData data = SyntheticReport.Make(100, 30);
+        UnitListContent content = JsonSerializer.Deserialize<UnitListContent>(Block(HtmlReport.Render(data), "units"), Markup.Json)!;
+        Assert.Equal(data.Features.Select(f => f.Index), content.Features.Index);
+        Assert.Equal(data.Neurons.Select(f => f.Firings), content.Neurons.Firings);
+        Assert.All(data.Features.Zip(content.Features.Density), pair => Close(pair.First.Density, pair.Second));
+        Assert.All(data.Features.Zip(content.Features.Max), pair => Close(pair.First.Max, pair.Second));
+        Assert.All(data.Features.Zip(content.Features.Mean), pair => Close(pair.First.Mean, pair.Second));
+        Assert.All(data.Features.Zip(content.Features.Entropy), pair => Close(pair.First.TokenEntropy, pair.Second));
+    }
+
+    [Fact]
+    public void Pages_hold_every_context_to_a_thousandth_of_the_largest_activation()
+    {
+        ReportData data = SyntheticReport.Make(100, 30);
+        string[] lines = Block(HtmlReport.Render(data), "neuron-pages").Split('\n');
+        Assert.Equal(data.Neurons.Length, lines.Length);
+        foreach ((UnitEvidence unit, string line) in data.Neurons.Zip(lines))
+        {
+            UnitPage page = JsonSerializer.Deserialize<UnitPage>(line, Markup.Json)!;
+            Assert.Equal(unit.Tokens.Select(t => t.Count), page.Tokens.Count);
+            Assert.Equal(unit.Histogram, page.Histogram);
+            Assert.All(unit.Promoted.Zip(page.Promoted.Logit), pair => Close(pair.First.Logit, pair.Second));
+            foreach ((ContextEvidence context, ContextLine shown) in unit.Contexts.Zip(page.Contexts))
+            {
+                Assert.Equal(context.Tokens, shown.Tokens);
+                double[] decoded = Decode(shown, page.Scale);
+                Assert.All(context.Activations.Zip(decoded), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, page.Scale * 0.0011));
+                Assert.Equal(context.Activations.Select(a => a > 0), decoded.Select(a => a > 0));
+            }
+        }
+    }
+
+    [Fact]
+    public void Vocabulary_holds_what_is_used_and_nothing_else()
+    {
+        ReportData data = SyntheticReport.Make(3, 0);
+        data = data with { Vocabulary = data.Vocabulary.Add(9999, "unused").Remove(data.Features[0].Tokens[0].Token) };
+        UnitListContent content = new UnitListPanel().Build(data);
+        Assert.DoesNotContain(9999, content.Vocabulary.Keys);
+        Assert.Equal($"⟨token {data.Features[0].Tokens[0].Token}⟩", content.Vocabulary[data.Features[0].Tokens[0].Token]);
+    }
+
+    [Fact]
+    public void Metrics_show_the_evaluation_and_name_their_formulas()
+    {
+        string html = HtmlReport.Render(SyntheticReport.Make(5, 2));
+        foreach (string shown in new[] { ">0.1235<", ">15.88<", ">6.25 %<", ">2.313<", ">2.438<", ">7.313<", ">97.5 %<", "(zero-ablated − spliced) / (zero-ablated − original)", "98,765 tokens (held out)" })
+            Assert.Contains(shown, html, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Entropy_comparison_leaves_out_and_counts_what_never_fires()
+    {
+        ReportData data = SyntheticReport.Make(100, 45);
+        NeuronsAgainstFeaturesContent content = new NeuronsAgainstFeaturesPanel().Build(data)!;
+        double[] bits = [.. data.Features.Select(f => f.TokenEntropy).OfType<double>().Order()];
+        Assert.Equal(data.Features.Count(f => f.Firings == 0), content.Features.Never);
+        Assert.Equal(1, content.Neurons!.Never);
+        Assert.Equal(bits.Length, content.Features.Entropy.Counts.Sum());
+        Assert.Equal((bits[(bits.Length - 1) / 2] + bits[bits.Length / 2]) / 2, content.Features.Quartiles!.Median, 12);
+    }
+
+    [Fact]
+    public void Examples_stand_at_their_ranks_of_token_entropy_and_firing_rarely_counts_out()
+    {
+        ReportData data = SyntheticReport.Make(200, 60);
+        ExamplesContent content = new ExamplesPanel().Build(data)!;
+        UnitEvidence[] eligible = [.. data.Features.Where(f => f.Firings >= 50)];
+        foreach (Example example in content.Features)
+        {
+            UnitEvidence unit = data.Features.Single(f => f.Index == example.Index);
+            double below = eligible.Count(f => f.TokenEntropy < unit.TokenEntropy) / (double)(eligible.Length - 1);
+            Assert.InRange(below * 100, example.Rank - 1, example.Rank);
+            Assert.True(unit.Firings >= 50);
+        }
+        Assert.Equal(5, content.Neurons.Length);
+    }
+
+    [Fact]
+    public void Density_histogram_counts_every_feature_that_fires_in_its_decade()
+    {
+        ReportData data = SyntheticReport.Make(200, 0);
+        DensityContent content = new DensityPanel().Build(data)!;
+        int perDecade = content.Density.Counts.Length / (int)-content.Density.Low;
+        for (int decade = 0; decade < -content.Density.Low; decade++)
+        {
+            double low = Math.Pow(10, content.Density.Low + decade), high = low * 10;
+            long expected = data.Features.Count(f => f.Density >= low && f.Density < high && f.Firings > 0);
+            Assert.Equal(expected, content.Density.Counts.Skip(decade * perDecade).Take(perDecade).Sum());
+        }
+    }
+
+    [Fact]
+    public void Report_without_neurons_evaluation_or_firing_features_still_renders()
+    {
+        ReportData data = SyntheticReport.Make(41, 0);
+        data = data with { Evaluation = null, LanguageModel = [], Features = [data.Features[40]] };
+        string html = HtmlReport.Render(data);
+        Assert.DoesNotContain("id=\"metrics\"", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("tab-neurons\" href", html, StringComparison.Ordinal);
+        Assert.Contains("1 never do", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("NaN", Regex.Replace(html, "(?s)<script type=\"module\".*", ""), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Numbers_that_are_not_finite_become_dashes()
+    {
+        ReportData data = SyntheticReport.Make(2, 0);
+        UnitEvidence odd = data.Features[0] with { Mean = double.NaN, Max = double.PositiveInfinity, TokenEntropy = double.NaN };
+        UnitListContent content = new UnitListPanel().Build(data with { Features = [odd] });
+        Assert.Null(content.Features.Mean[0]);
+        Assert.Null(content.Features.Max[0]);
+        Assert.Contains("\"mean\":[null]", HtmlReport.Render(data with { Features = [odd] }), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Evidence_that_contradicts_itself_is_refused_by_name()
+    {
+        ReportData data = SyntheticReport.Make(2, 1);
+        ContextEvidence cut = data.Features[1].Contexts[0] with { Activations = [1f] };
+        UnitEvidence broken = data.Features[1] with { Contexts = [cut] };
+        var failure = Assert.Throws<UserErrorException>(() => HtmlReport.Render(data with { Features = [data.Features[0], broken, data.Neurons[0], data.Features[0]] }));
+        Assert.Contains("feature 1 has a context of 25 tokens, 1 activations", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("neuron 0 stands among the features", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("feature 0 is there twice", failure.Message, StringComparison.Ordinal);
+    }
+
+    private static ReportData HostileEverywhere()
+    {
+        string all = string.Concat(SyntheticReport.Hostile);
+        ReportData data = SyntheticReport.Make(60, 20);
+        LabelledValue nasty = new(all, all);
+        return data with
+        {
+            Title = all,
+            NeuronDefinition = all,
+            LanguageModel = [nasty],
+            Run = data.Run with { Model = all, Corpus = all, HookPoint = all, CodeVersion = all, ModelSha256 = all, Provenance = [nasty] },
+            Evaluation = data.Evaluation! with { Split = all },
+        };
+    }
+
+    private static string Block(string html, string id)
+    {
+        string open = $"<script type=\"application/json\" id=\"{id}\">";
+        int start = html.IndexOf(open, StringComparison.Ordinal) + open.Length;
+        return html[start..html.IndexOf("</script>", start, StringComparison.Ordinal)];
+    }
+
+    private static double[] Decode(ContextLine line, double scale)
+    {
+        double[] all = new double[line.Tokens.Length];
+        for (int i = 0, at = -1; i < line.Levels.Length; i += 2)
+        {
+            at += line.Levels[i] + 1;
+            all[at] = line.Levels[i + 1] * scale / 1000;
+        }
+        return all;
+    }
+
+    private static void Close(double? expected, double? shown)
+    {
+        Assert.Equal(expected is null, shown is null);
+        if (expected is { } e) Assert.InRange(Math.Abs(e - shown!.Value), 0, Math.Abs(e) * 0.0005);
+    }
+}
