@@ -18,8 +18,9 @@ internal unsafe delegate void TileBody(float* product, int start, int rows);
 /// </summary>
 internal sealed unsafe class EncoderTiles : IDisposable
 {
-    private const int TileBytes = 8 << 20;
-    private const int MaxRows = 256;
+    // The product packs the whole encoder once a tile: with 512 rows that costs 4 % of it, with 128 rows 25 %.
+    private const int TileBytes = 16 << 20;
+    private const int MaxRows = 512;
     private readonly ConcurrentBag<Tensor> idle = [];
 
     /// <summary>Rows of a tile for a product of that width.</summary>

@@ -6,16 +6,20 @@ namespace Monosemantic.Dictionaries;
 
 /// <summary>
 /// The k largest of a row. One pass of vector comparisons against the k-th largest value so far; the few that pass are
-/// collected, and whenever the collection is full it is cut down to its k largest, which raises the bar. A random row of
-/// 8,192 meets the bar some 150 times. Ties go to the lower index; NaN is never selected. One instance per worker.
+/// collected, and whenever the collection is full it is cut down to its k largest, which raises the bar. The bar starts a
+/// little below the k-th largest of the row before; where fewer than k pass, the row is scanned again from the bottom, so
+/// that the guess changes the time but never the result. Ties go to the lower index; NaN is never selected. One per worker.
 /// </summary>
 internal sealed unsafe class TopKSelection
 {
     private const int Block = 32;
+    private const float GuessShare = 0.9f;
     private readonly int k;
     private readonly float floor;
     private readonly ulong[] kept;
     private readonly ulong[] scratch;
+    private float guess;
+    private ulong kthLargest;
 
     /// <summary>Makes a selection.</summary>
     /// <param name="k">How many to keep at most.</param>
@@ -24,7 +28,7 @@ internal sealed unsafe class TopKSelection
     internal TopKSelection(int k, int width, bool rectify)
     {
         this.k = Math.Min(k, width);
-        floor = rectify ? 0f : float.NegativeInfinity;
+        floor = guess = rectify ? 0f : float.NegativeInfinity;
         int capacity = Math.Max(256, 4 * this.k) + Block;
         (kept, scratch) = (new ulong[capacity], new ulong[capacity]);
     }
@@ -38,8 +42,19 @@ internal sealed unsafe class TopKSelection
     /// <returns>How many were selected.</returns>
     internal int Select(float* row, float* bias, int width, int* indices, float* values)
     {
+        int count = Scan(row, bias, width, guess);
+        if (count < k && guess > floor) count = Scan(row, bias, width, floor);
+        if (count > k) count = KeepLargest(count);
+        Emit(count, indices, values);
+        float least = count < k ? floor : SmallestOf(values, count);
+        guess = Math.Max(floor, least > 0 ? least * GuessShare : floor);
+        return count;
+    }
+
+    private int Scan(float* row, float* bias, int width, float from)
+    {
         int count = 0, i = 0;
-        Vector256<float> bar = Vector256.Create(floor);
+        Vector256<float> bar = Vector256.Create(from);
         for (; i <= width - Block; i += Block)
         {
             Vector256<float> v0 = Vector256.Load(row + i) + Vector256.Load(bias + i);
@@ -58,7 +73,7 @@ internal sealed unsafe class TopKSelection
             if (count > kept.Length - Block)
             {
                 count = KeepLargest(count);
-                bar = Vector256.Create(ValueOf(KthLargest));
+                bar = Vector256.Create(ValueOf(kthLargest));
             }
         }
         for (; i < width; i++)
@@ -66,20 +81,23 @@ internal sealed unsafe class TopKSelection
             float value = row[i] + bias[i];
             if (value > bar.ToScalar()) kept[count++] = Key(value, i);
         }
-        if (count > k) count = KeepLargest(count);
-        return Emit(count, indices, values);
+        return count;
     }
 
-    private ulong KthLargest { get; set; }
+    private static float SmallestOf(float* values, int count)
+    {
+        float least = float.PositiveInfinity;
+        for (int i = 0; i < count; i++) least = Math.Min(least, values[i]);
+        return least;
+    }
 
-    private int Emit(int count, int* indices, float* values)
+    private void Emit(int count, int* indices, float* values)
     {
         for (int i = 0; i < count; i++)
         {
             indices[i] = (int)~(uint)kept[i];
             values[i] = ValueOf(kept[i]);
         }
-        return count;
     }
 
     // Keeps the order of the indices: the k-th largest key is found on a copy, then the rest is dropped in place.
@@ -94,7 +112,7 @@ internal sealed unsafe class TopKSelection
             kept[left] = key;
             left += key >= least ? 1 : 0;
         }
-        KthLargest = least;
+        kthLargest = least;
         return left;
     }
 

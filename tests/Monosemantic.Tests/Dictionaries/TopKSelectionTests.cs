@@ -29,6 +29,20 @@ public sealed unsafe class TopKSelectionTests
     }
 
     [Fact]
+    public void A_row_selects_the_same_whatever_rows_came_before()
+    {
+        var random = new Random(5);
+        var used = new TopKSelection(8, 400, rectify: true);
+        for (int i = 0; i < 200; i++)
+        {
+            float scale = MathF.Pow(10, random.Next(-3, 4));
+            float[] row = [.. Enumerable.Range(0, 400).Select(_ => scale * (random.NextSingle() - (i % 7 / 6f)))];
+
+            Assert.Equal(Run(new TopKSelection(8, 400, rectify: true), row, new float[400], 8).Indices, Run(used, row, new float[400], 8).Indices);
+        }
+    }
+
+    [Fact]
     public void Nothing_is_selected_from_negative_values_or_NaN()
     {
         float[] row = [-1f, float.NaN, 0f, -2f];
@@ -55,9 +69,11 @@ public sealed unsafe class TopKSelectionTests
         Assert.Equal(expected.Select(i => row[i]), values);
     }
 
-    private static (int[] Indices, float[] Values) Select(float[] row, float[] bias, int k, bool rectify)
+    private static (int[] Indices, float[] Values) Select(float[] row, float[] bias, int k, bool rectify) =>
+        Run(new TopKSelection(k, row.Length, rectify), row, bias, k);
+
+    private static (int[] Indices, float[] Values) Run(TopKSelection selection, float[] row, float[] bias, int k)
     {
-        var selection = new TopKSelection(k, row.Length, rectify);
         int[] indices = new int[k];
         float[] values = new float[k];
         fixed (float* rowAt = row, biasAt = bias, valuesAt = values)

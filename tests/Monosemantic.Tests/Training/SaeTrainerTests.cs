@@ -18,7 +18,7 @@ public sealed class SaeTrainerTests(ITestOutputHelper output) : IDisposable
     public void A_known_dictionary_is_recovered()
     {
         var known = new SyntheticActivations(directions: 256, width: 64, active: 4);
-        var config = new SaeTrainingConfig { DSae = 384, K = 5, Steps = 3000, Batch = 512, Lr = 3e-3, LrWarmUpSteps = 50, DeadAfterTokens = 20_000 };
+        var config = new SaeTrainingConfig { DSae = 384, K = 5, Steps = 1000, Batch = 512, Lr = 3e-3, LrWarmUpSteps = 50, DeadAfterTokens = 20_000 };
         using var trainer = new SaeTrainer(config, known.Input(512));
         TrainStep last = trainer.Run().Last();
         using SparseAutoencoder sae = trainer.Snapshot();
