@@ -18,11 +18,11 @@ internal sealed record DemoSettings
 
     public long Rows { get; init; } = 600_000;
 
-    public int DSae { get; init; } = 2048;
+    public int DSae { get; init; } = 4096;
 
     public int K { get; init; } = 16;
 
-    public long Tokens { get; init; } = 3_000_000;
+    public long Tokens { get; init; } = 4_000_000;
 }
 
 /// <summary>What a demo run made and how long it took.</summary>
@@ -106,7 +106,7 @@ internal sealed class DemoRun(string folder, DemoSettings settings)
 
     private void Train(bool resume, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
-        var config = new SaeTrainingConfig { DSae = settings.DSae, K = settings.K, Tokens = settings.Tokens, Seed = settings.Seed, Lr = 1e-3 };
+        var config = new SaeTrainingConfig { DSae = settings.DSae, K = settings.K, Tokens = settings.Tokens, Seed = settings.Seed, Lr = 2e-3 };
         using ActivationStore store = ActivationStore.Open(Store);
         SaeTrainer.Train(config, StoreInput.From(store, config), Sae, resume, TrainProgress.Of(progress, config), cancellation: cancellation).Dispose();
     }

@@ -4,10 +4,10 @@ namespace Monosemantic.Features;
 public sealed record FeatureScanOptions
 {
     /// <summary>Firing tokens reported per unit, at least 0.</summary>
-    public int Tokens { get; init; } = 40;
+    public int Tokens { get; init; } = 30;
 
     /// <summary>Strongest contexts kept per unit, at least 0.</summary>
-    public int Contexts { get; init; } = 20;
+    public int Contexts { get; init; } = 12;
 
     /// <summary>Tokens shown before a context's peak, fewer where the document begins.</summary>
     public int Before { get; init; } = 16;
