@@ -46,7 +46,7 @@ step "Check the format"
 dotnet format "${format[@]}" --verify-no-changes --no-restore
 
 step "Build"
-dotnet build -c Release --no-restore -v q -nodeReuse:false
+dotnet build -c Release --no-restore -v q -nodeReuse:false -warnaserror
 
 step "Test"
 log=$(mktemp)

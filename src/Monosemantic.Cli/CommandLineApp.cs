@@ -34,7 +34,9 @@ public static class CommandLineApp
         ParseResult parsed = Root().Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Action is ParseErrorAction) return Fail(string.Join(" ", parsed.Errors.Select(error => error.Message)), HintFor(parsed));
         using var stop = new CancellationTokenSource();
-        using PosixSignalRegistration interrupt = StopOn(PosixSignal.SIGINT, stop), terminate = StopOn(PosixSignal.SIGTERM, stop);
+        // Quick commands take no token: the system's own handling ends them.
+        bool stoppable = parsed.Action is AsynchronousCommandLineAction;
+        using PosixSignalRegistration? interrupt = stoppable ? StopOn(PosixSignal.SIGINT, stop) : null, terminate = stoppable ? StopOn(PosixSignal.SIGTERM, stop) : null;
         try
         {
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, stop.Token);
@@ -45,11 +47,16 @@ public static class CommandLineApp
         }
         catch (OperationCanceledException)
         {
-            return Fail("stopped before the end; nothing unfinished looks finished", "run the same command with --resume to go on where it stopped");
+            bool resumable = parsed.CommandResult.Command.Options.Any(option => option.Name == "--resume");
+            return Fail("stopped before the end; nothing unfinished looks finished", resumable ? "run the same command with --resume to go on where it stopped" : "run the same command again");
         }
-        catch (Exception bug) when (AtomicFile.Explain(bug, "the output") is { } explained)
+        catch (Exception failure) when (TorchRuntime.Explain(failure) is { } explained)
         {
             return Fail(explained.Message, explained.Hint);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return Fail(failure.Message, "check that the path it names exists, that you may read or write it, and that the disk is not full");
         }
         catch (Exception bug)
         {
@@ -90,7 +97,8 @@ public static class CommandLineApp
 
     private static int Fail(string message, string hint)
     {
-        Console.Error.WriteLine($"error: {message}");
+        // One line each, whatever the message brought along.
+        Console.Error.WriteLine($"error: {string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))}");
         Console.Error.WriteLine($"hint:  {hint}");
         return UserErrorExit;
     }

@@ -5,11 +5,21 @@ namespace Monosemantic.Cli;
 /// <summary>Options that mean the same in every command that has them.</summary>
 internal static class CommonOptions
 {
-    internal static Option<string> Out(string what) => new("--out") { Description = what, Required = true, HelpName = "DIR" };
+    internal static Option<string> Out(string what) => Directory("--out", what);
 
-    internal static Option<string> Directory(string name, string what) => new(name) { Description = what, Required = true, HelpName = "DIR" };
+    internal static Option<string> Directory(string name, string what) => NotEmpty(new Option<string>(name) { Description = what, Required = true, HelpName = "DIR" });
 
-    internal static Option<string[]> Set() => new("--set") { Description = "override one key of the run file; may be given several times", HelpName = "key=value", AllowMultipleArgumentsPerToken = false };
+    /// <summary>Refuses an empty path, which the system would take for something else.</summary>
+    internal static Option<string> NotEmpty(Option<string> option)
+    {
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Any(token => string.IsNullOrWhiteSpace(token.Value))) result.AddError($"{option.Name} is empty; it must be a path.");
+        });
+        return option;
+    }
+
+    internal static Option<string[]> Set() => new("--set") { Description = "override one setting by its key; may be given several times", HelpName = "key=value", AllowMultipleArgumentsPerToken = false };
 
     internal static Option<string[]> Text() => new("--text")
     {
@@ -18,6 +28,8 @@ internal static class CommonOptions
         HelpName = "PATH",
         AllowMultipleArgumentsPerToken = true,
     };
+
+    internal static Option<string> TextField() => new("--text-field") { Description = "field that holds the text in JSON lines", DefaultValueFactory = _ => "text", HelpName = "NAME" };
 
     internal static Option<bool> Resume() => new("--resume") { Description = "go on with the unfinished run in the output folder" };
 

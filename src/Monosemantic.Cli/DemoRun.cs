@@ -68,14 +68,7 @@ internal sealed class DemoRun(string folder, DemoSettings settings)
             return;
         }
         if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()) throw new UserErrorException($"{folder} is not empty", "choose an empty or new folder with --out");
-        try
-        {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception failure) when (AtomicFile.Explain(failure, folder) is { } explained)
-        {
-            throw explained;
-        }
+        AtomicFile.MakeFolder(folder);
         JsonFile.Write(path, settings);
     }
 
@@ -93,7 +86,7 @@ internal sealed class DemoRun(string folder, DemoSettings settings)
         new LanguageModelRun(config, model, progress).Execute(resume, "monosemantic demo --from-scratch", cancellation);
     }
 
-    // Two thirds of the way up: late enough for meaning, early enough to leave the model something to do with it.
+    // Past the middle: late enough for meaning, early enough to leave the model something to do with it.
     private static string HookOf(string model)
     {
         var reader = new ConfigReader(Path.Combine(model, "config.json"));

@@ -14,27 +14,54 @@ internal static class RunFile
         JsonObject settings = path is null
             ? new JsonObject()
             : Parse(File.Exists(path) ? File.ReadAllText(path) : throw new UserErrorException($"the run file {path} does not exist", "leave it out to use the defaults, or check the path"), path);
-        string source = path ?? "the settings";
-        foreach (string text in overrides)
-        {
-            int equals = text.IndexOf('=');
-            if (equals <= 0) throw new UserErrorException($"--set {text} is not of the form key=value", "write for example --set steps=1000");
-            Set(settings, text[..equals], Value(text[(equals + 1)..]));
-            source = path is null ? "--set" : $"{path} with --set";
-        }
+        string source = Apply(settings, overrides) ? path is null ? "--set" : $"{path} with --set" : path ?? "the settings";
         return JsonFile.Parse<T>(JsonSerializer.SerializeToUtf8Bytes(settings, JsonFile.Options), source);
+    }
+
+    /// <summary>Settings with some keys overridden.</summary>
+    internal static T Override<T>(T settings, IEnumerable<string> overrides)
+    {
+        JsonObject keys = JsonSerializer.SerializeToNode(settings, JsonFile.Options)!.AsObject();
+        Apply(keys, overrides);
+        return JsonFile.Parse<T>(JsonSerializer.SerializeToUtf8Bytes(keys, JsonFile.Options), "--set");
+    }
+
+    /// <summary>The <c>--set</c> options that make these settings from the defaults, quoted for a shell.</summary>
+    internal static IEnumerable<string> Options<T>(T settings)
+        where T : new()
+    {
+        JsonObject defaults = JsonSerializer.SerializeToNode(new T(), JsonFile.Options)!.AsObject(), keys = JsonSerializer.SerializeToNode(settings, JsonFile.Options)!.AsObject();
+        foreach ((string key, JsonNode? value) in keys)
+        {
+            if (JsonNode.DeepEquals(value, defaults[key])) continue;
+            string text = value?.ToJsonString() ?? "null";
+            yield return text.All(char.IsAsciiLetterOrDigit) ? $"--set {key}={text}" : $"--set '{key}={text.Replace("'", "'\\''")}'";
+        }
     }
 
     private static JsonObject Parse(string text, string path)
     {
         try
         {
-            return JsonNode.Parse(text) as JsonObject ?? throw new UserErrorException($"{path} holds no JSON object", "a run file looks like {\"k\": 32}");
+            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject ?? throw new UserErrorException($"{path} holds no JSON object", "a run file looks like {\"k\": 32}");
         }
         catch (JsonException failure)
         {
             throw new UserErrorException($"{path} is not JSON: {failure.Message}", "correct the line it names", failure);
         }
+    }
+
+    private static bool Apply(JsonObject settings, IEnumerable<string> overrides)
+    {
+        bool any = false;
+        foreach (string text in overrides)
+        {
+            int equals = text.IndexOf('=');
+            if (equals <= 0) throw new UserErrorException($"--set {text} is not of the form key=value", "write for example --set steps=1000");
+            Set(settings, text[..equals], Value(text[(equals + 1)..]));
+            any = true;
+        }
+        return any;
     }
 
     private static void Set(JsonObject settings, string key, JsonNode? value)
@@ -54,7 +81,7 @@ internal static class RunFile
     {
         try
         {
-            return JsonNode.Parse(text);
+            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
         catch (JsonException)
         {

@@ -8,7 +8,7 @@ internal static class DemoCommand
 {
     internal static Command Create()
     {
-        var output = new Option<string>("--out") { Description = "the folder for everything that is made", DefaultValueFactory = _ => Path.Combine("activations", "demo"), HelpName = "DIR" };
+        Option<string> output = CommonOptions.NotEmpty(new("--out") { Description = "the folder for everything that is made", DefaultValueFactory = _ => Path.Combine("activations", "demo"), HelpName = "DIR" });
         Option<long> seed = CommonOptions.Seed();
         var scratch = new Option<bool>("--from-scratch") { Description = "train a smaller language model first, instead of using the one that ships" };
         Option<bool> resume = CommonOptions.Resume(), json = CommonOptions.Json();

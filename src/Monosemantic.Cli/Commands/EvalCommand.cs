@@ -12,13 +12,14 @@ internal static class EvalCommand
         Option<string> sae = CommonOptions.Directory("--sae", "the autoencoder"), activations = CommonOptions.Directory("--activations", "the store whose held-out rows are evaluated");
         var model = new Option<string?>("--model") { Description = "the model, for its loss with the autoencoder spliced in", HelpName = "DIR" };
         Option<string[]> text = CommonOptions.Text();
+        Option<string> field = CommonOptions.TextField();
         var contexts = new Option<int>("--contexts") { Description = "held-out contexts to splice", DefaultValueFactory = _ => 200, HelpName = "N" };
         var output = new Option<string?>("--out") { Description = "where metrics.json goes (default: in the autoencoder's folder)", HelpName = "FILE" };
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "eval",
             "Measures an autoencoder on held-out activations, and the model's loss with it spliced in.",
-            "monosemantic eval --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm") { sae, activations, model, text, contexts, output, json };
+            "monosemantic eval --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm") { sae, activations, model, text, field, contexts, output, json };
         command.SetAction((parsed, cancellation) =>
         {
             var config = new EvaluationConfig
@@ -27,6 +28,7 @@ internal static class EvalCommand
                 Activations = parsed.GetRequiredValue(activations),
                 Model = parsed.GetValue(model),
                 Text = parsed.GetValue(text)!,
+                TextField = parsed.GetRequiredValue(field),
                 Contexts = parsed.GetValue(contexts),
             };
             bool quiet = parsed.GetValue(json);

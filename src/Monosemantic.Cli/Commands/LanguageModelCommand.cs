@@ -19,9 +19,8 @@ internal static class LanguageModelCommand
             "monosemantic lm train --out activations/my-model --set text=[\"stories.txt\"] --set steps=500") { file, output, set, resume, json };
         train.SetAction((parsed, cancellation) =>
         {
-            string[] overrides = parsed.GetValue(set) ?? [];
-            var config = RunFile.Read<LanguageModelConfig>(parsed.GetValue(file), overrides);
-            string command = string.Join(" ", ["monosemantic lm train --out DIR", .. overrides.Select(text => $"--set {text}")]);
+            var config = RunFile.Read<LanguageModelConfig>(parsed.GetValue(file), parsed.GetValue(set) ?? []);
+            string command = string.Join(" ", ["monosemantic lm train --out DIR", .. RunFile.Options(config)]);
             bool quiet = parsed.GetValue(json);
             LanguageModelReport report = Terminal.WithProgress(quiet, progress =>
                 new LanguageModelRun(config, parsed.GetRequiredValue(output), progress).Execute(parsed.GetValue(resume), command, cancellation));

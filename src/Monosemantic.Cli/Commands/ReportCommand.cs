@@ -11,7 +11,7 @@ internal static class ReportCommand
     internal static Command Create()
     {
         var index = new Argument<string>("DIR") { Description = "the feature index that scan wrote" };
-        var output = new Option<string>("--out") { Description = "the HTML file to write", DefaultValueFactory = _ => "report.html", HelpName = "FILE" };
+        Option<string> output = CommonOptions.NotEmpty(new("--out") { Description = "the HTML file to write", DefaultValueFactory = _ => "report.html", HelpName = "FILE" });
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "report",

@@ -53,13 +53,18 @@ public sealed class ActivationStore : IDisposable
     /// <summary>SHA-256 of the manifest, which holds the checksum of every shard: it stands for the whole store.</summary>
     public string Sha256 => Hashing.OfFile(Path.Combine(Folder, StoreFolder.ManifestName));
 
-    /// <summary>Refuses a dictionary that is of another place in a model than this store.</summary>
+    /// <summary>Refuses a dictionary that is of another model, or of another place in it, than this store.</summary>
     /// <param name="hookPoint">The dictionary's hook point; empty where it does not say.</param>
     /// <param name="dModel">The width it reads.</param>
+    /// <param name="modelSha256">Hash of the model it was trained on; null where it does not say.</param>
     /// <param name="dictionary">What to call it in the error.</param>
-    /// <exception cref="UserErrorException">Width or hook point differ.</exception>
-    public void RequireSite(string hookPoint, int dModel, string dictionary)
+    /// <exception cref="UserErrorException">Model, width or hook point differ.</exception>
+    public void RequireSite(string hookPoint, int dModel, string? modelSha256, string dictionary)
     {
+        if (modelSha256 is not null && modelSha256 != Manifest.Plan.Model.Sha256)
+        {
+            throw new UserErrorException($"{dictionary} was trained on another model than {Folder} was extracted from ({Manifest.Plan.Model.Name})", "give activations of the dictionary's own model");
+        }
         if (dModel == DModel && (hookPoint.Length == 0 || hookPoint == Manifest.Plan.HookPoint)) return;
         throw new UserErrorException(
             $"{dictionary} is of {(hookPoint.Length == 0 ? "an unnamed place" : hookPoint)}, {dModel} wide; {Folder} holds {Manifest.Plan.HookPoint}, {DModel} wide",

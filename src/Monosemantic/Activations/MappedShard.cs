@@ -20,7 +20,7 @@ internal sealed unsafe class MappedShard : IDisposable
             file.Dispose();
             throw new UserErrorException(
                 $"{path} holds {entry.Element.Name} [{string.Join(", ", entry.Shape)}], but the manifest says {plan.Dtype.Element().Name} [{rows}, {plan.DModel}]",
-                "run `monosemantic store verify`; copy the store again, or extract it again");
+                "copy the store again, or extract it again");
         }
         data = (byte*)file.Address(StoreFolder.TensorName);
         dtype = plan.Dtype;

@@ -35,7 +35,7 @@ internal sealed class RowOrigins(int rows)
         catch (Exception failure) when (failure is not (UserErrorException or OutOfMemoryException))
         {
             // The Parquet reader throws whatever its decoder trips over.
-            throw new UserErrorException($"{path} cannot be read as Parquet: {failure.Message}", "run `monosemantic store verify`; copy the store again, or extract it again", failure);
+            throw new UserErrorException($"{path} cannot be read as Parquet: {failure.Message}", "copy the store again, or extract it again", failure);
         }
     }
 

@@ -34,7 +34,7 @@ internal sealed class ShuffledRows(ActivationStore store, StoreSplit split, long
         int[] documents = store.AllOrigins.Documents;
         int count = 0;
         for (int row = 0; row < documents.Length; row++) if (membership.Contains(documents[row])) order[count++] = row;
-        if (count != order.Length) throw new UserErrorException($"{store.Folder} has {count:N0} rows in its {split} part, but its manifest says {order.Length:N0}", "run `monosemantic store verify`; copy the store again, or extract it again");
+        if (count != order.Length) throw new UserErrorException($"{store.Folder} has {count:N0} rows in its {split} part, but its manifest says {order.Length:N0}", "copy the store again, or extract it again");
         new SeededRandom(seed, which).Shuffle<int>(order);
         epoch = which;
     }

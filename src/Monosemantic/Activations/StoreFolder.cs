@@ -34,7 +34,7 @@ internal sealed class StoreFolder : IDisposable
     public static StoreFolder Claim(string path, StorePlan plan, bool resume)
     {
         plan.Check();
-        Make(path);
+        AtomicFile.MakeFolder(path);
         var folder = new StoreFolder(path);
         try
         {
@@ -82,18 +82,6 @@ internal sealed class StoreFolder : IDisposable
         throw new UserErrorException(
             $"{Path} holds an unfinished store of another run; in the folder against now: {string.Join("; ", differences)}",
             "resume with the settings, model, text and build that it was begun with, or choose another folder with --out");
-    }
-
-    private static void Make(string path)
-    {
-        try
-        {
-            Directory.CreateDirectory(path);
-        }
-        catch (Exception failure) when (AtomicFile.Explain(failure, path) is { } explained)
-        {
-            throw explained;
-        }
     }
 
     private static FileStream Lock(string path)

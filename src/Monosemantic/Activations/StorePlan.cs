@@ -50,6 +50,17 @@ public sealed record StorePlan
         return differences;
     }
 
+    /// <summary>Refuses a model or tokenizer that this store was not made with.</summary>
+    /// <param name="modelSha256">SHA-256 of the model's weights.</param>
+    /// <param name="tokenizerSha256">SHA-256 of the tokenizer.</param>
+    /// <param name="folder">The model's folder, for the error.</param>
+    /// <exception cref="UserErrorException">Either differs.</exception>
+    public void RequireModel(string modelSha256, string tokenizerSha256, string folder)
+    {
+        if (modelSha256 != Model.Sha256) throw new UserErrorException($"{folder} is not the model that the activations were extracted from", $"give the folder of {Model.Name}");
+        if (tokenizerSha256 != TokenizerSha256) throw new UserErrorException($"the tokenizer in {folder} is not the one that the activations were extracted with", $"give the tokenizer.json of {Model.Name}");
+    }
+
     /// <summary>Reports every value that makes no sense.</summary>
     /// <exception cref="UserErrorException">At least one value is out of range; the message names each.</exception>
     internal void Check()

@@ -17,7 +17,7 @@ internal static class SaeStorage
     {
         string manifest = Path.Combine(folder, ManifestName), file = Path.Combine(folder, WeightsName);
         if (File.Exists(manifest)) throw new UserErrorException($"{folder} already holds a sparse autoencoder ({ManifestName})", "choose another folder, or delete that one first");
-        CreateFolder(folder);
+        AtomicFile.MakeFolder(folder);
         using (DisposeScope scope = NewDisposeScope())
         {
             SafetensorsWriter.Write(file, [new("W_enc", weights.Encoder.t()), new("b_enc", weights.BEnc), new("W_dec", weights.Decoder), new("b_dec", weights.BDec)]);
@@ -35,18 +35,6 @@ internal static class SaeStorage
         using SafetensorsFile file = SafetensorsFile.Open(weights);
         if (Hashing.OfFile(weights) != manifest.WeightsSha256) throw new UserErrorException($"{weights} is not the file that {path} describes (its SHA-256 differs)", "copy the whole folder again");
         return (manifest, Read(file, manifest.Config));
-    }
-
-    internal static void CreateFolder(string folder)
-    {
-        try
-        {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception failure) when (AtomicFile.Explain(failure, folder) is { } explained)
-        {
-            throw explained;
-        }
     }
 
     private static SaeWeights Read(SafetensorsFile file, SaeConfig config)

@@ -61,6 +61,10 @@ public sealed unsafe class SparseAutoencoder : IDisposable
         return new SparseAutoencoder(config, provenance ?? new(), SaeWeights.From(wEnc, bEnc, wDec, bDec));
     }
 
+    /// <summary>SHA-256 of an autoencoder's <c>sae.json</c>; that file holds the hash of the weights, so it stands for both.</summary>
+    /// <param name="folder">The autoencoder's folder.</param>
+    public static string ManifestHash(string folder) => Hashing.OfFile(Path.Combine(folder, SaeStorage.ManifestName));
+
     /// <summary>Reads a folder that <see cref="Save"/> wrote.</summary>
     /// <param name="folder">The folder with <c>sae.json</c>.</param>
     /// <exception cref="UserErrorException">It is unfinished, damaged or of another version.</exception>

@@ -48,13 +48,14 @@ public sealed class NeuronBasis
     /// <param name="mean">Mean of each dimension [width].</param>
     /// <param name="deviation">Standard deviation of each dimension [width]; one that is 0 never fires.</param>
     /// <param name="k">Neurons that may fire per token, at least 1.</param>
-    public static NeuronBasis OfResidual(IReadOnlyCollection<double> mean, IReadOnlyCollection<double> deviation, int k)
+    /// <param name="place">What the dimensions are of, for the definition that readers see.</param>
+    public static NeuronBasis OfResidual(IReadOnlyCollection<double> mean, IReadOnlyCollection<double> deviation, int k, string place = "the residual stream")
     {
         ArgumentNullException.ThrowIfNull(mean);
         ArgumentNullException.ThrowIfNull(deviation);
         float[] scale = [.. deviation.Select(value => value > 0 ? (float)(1 / value) : 0)];
         return new(mean.Count, k, [.. mean.Select(value => (float)value)], scale,
-            $"A neuron is one of the {mean.Count} dimensions of the residual stream; its activation is how far it lies above its own mean, in its own standard deviations, and at each token the {Math.Min(k, mean.Count)} largest positive ones fire.");
+            $"A neuron is one of the {mean.Count} dimensions of {place}; its activation is how far it lies above its own mean, in its own standard deviations, and at each token the {Math.Min(k, mean.Count)} largest positive ones fire.");
     }
 
     /// <summary>Neurons of an MLP, as they are.</summary>

@@ -49,15 +49,16 @@ public static class ScanRun
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
         using Transformer model = Transformer.Load(config.Model);
         StorePlan plan = store.Manifest.Plan;
-        store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, config.Sae);
-        if (model.Sha256 != plan.Model.Sha256) throw new UserErrorException($"{config.Model} is not the model that {config.Activations} was extracted from", $"give the folder of {plan.Model.Name}");
+        store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
+        Tokenizer tokenizer = Tokenizer.Load(config.Model);
+        plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model);
+        EvaluationResult? evaluation = config.Metrics is null ? null : OwnMetrics(config.Metrics, SparseAutoencoder.ManifestHash(config.Sae), config.Sae);
         HookPoint at = HookPoint.Parse(plan.HookPoint);
         NeuronBasis? neurons = config.Neurons ? Neurons(store, at, sae.Config.K) : null;
         EvidenceResult evidence = EvidenceScan.Run(
             sae, neurons, store.Read(RowsAtOnce), EvidenceScan.Logits(model, at, sae.WDec), neurons is null ? null : EvidenceScan.Logits(model, at, null),
             options: null, store.Manifest.Rows, progress, cancellation);
-        FeatureIndexCard card = Card(config, store, sae, neurons, evidence.Rows);
-        Tokenizer tokenizer = Tokenizer.Load(config.Model);
+        FeatureIndexCard card = Card(config, store, sae, neurons, evidence.Rows) with { Evaluation = evaluation };
         FeatureIndex.Write(folder, card, evidence.Features, evidence.Neurons, Enumerable.Range(0, tokenizer.VocabularySize).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
         return card;
     }
@@ -67,7 +68,18 @@ public static class ScanRun
         StoreStatistics statistics = store.Manifest.Statistics;
         return at.Site == HookSite.MlpPost
             ? NeuronBasis.OfMlp(store.DModel, k)
-            : NeuronBasis.OfResidual(statistics.Mean, [.. statistics.Variance.Select(Math.Sqrt)], k);
+            : NeuronBasis.OfResidual(statistics.Mean, [.. statistics.Variance.Select(Math.Sqrt)], k, IsResidual(at.Site) ? "the residual stream" : at.ToString());
+    }
+
+    private static bool IsResidual(HookSite site) =>
+        site is HookSite.Embed or HookSite.PosEmbed or HookSite.ResidPre or HookSite.ResidMid or HookSite.ResidPost;
+
+    private static EvaluationResult OwnMetrics(string path, string dictionary, string folder)
+    {
+        EvaluationResult result = JsonFile.Read<EvaluationResult>(path);
+        return result.Origin?.DictionarySha256 == dictionary
+            ? result
+            : throw new UserErrorException($"{path} holds the numbers of another autoencoder than {folder}", "evaluate this one with `monosemantic eval` first");
     }
 
     private static FeatureIndexCard Card(ScanConfig config, ActivationStore store, SparseAutoencoder sae, NeuronBasis? neurons, long rows)
@@ -94,10 +106,9 @@ public static class ScanRun
                 new("tokenizer", plan.TokenizerSha256),
                 new("model", plan.Model.Sha256),
                 new("activations", store.Sha256),
-                new("dictionary", Hashing.OfFile(Path.Combine(config.Sae, "sae.json"))),
+                new("dictionary", SparseAutoencoder.ManifestHash(config.Sae)),
             ],
             LanguageModel = LanguageModelFacts(config.Model),
-            Evaluation = config.Metrics is null ? null : JsonFile.Read<EvaluationResult>(config.Metrics),
         };
     }
 

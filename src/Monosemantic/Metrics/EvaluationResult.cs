@@ -8,6 +8,14 @@ namespace Monosemantic.Metrics;
 /// <param name="Tokens">Predicted tokens that the means are over.</param>
 public sealed record CrossEntropyResult(double Original, double Spliced, double ZeroAblation, double? Recovered, long Tokens);
 
+/// <summary>What a set of numbers was measured on, by the hashes of the artefacts.</summary>
+/// <param name="DictionarySha256">SHA-256 of the dictionary's <c>sae.json</c>, which holds the hash of its weights.</param>
+/// <param name="ActivationsSha256">SHA-256 of the store's manifest, which holds the hash of every shard.</param>
+/// <param name="ModelSha256">SHA-256 of the model's weights.</param>
+/// <param name="Contexts">Most held-out contexts that the model was run on; 0 where it was not.</param>
+/// <param name="CodeVersion">The build that measured.</param>
+public sealed record EvaluationOrigin(string DictionarySha256, string ActivationsSha256, string ModelSha256, int Contexts, string CodeVersion);
+
 /// <summary>The numbers that say how good a dictionary is, as written to <c>metrics.json</c>.</summary>
 public sealed record EvaluationResult
 {
@@ -31,6 +39,9 @@ public sealed record EvaluationResult
 
     /// <summary>Mean cosine similarity of x and x_hat; null where a norm is 0 throughout.</summary>
     public required double? CosineSimilarity { get; init; }
+
+    /// <summary>What was evaluated; null where the caller measured activations that are in no store.</summary>
+    public EvaluationOrigin? Origin { get; init; }
 
     /// <summary>Behaviour of the model with the dictionary spliced in; null where no model was given.</summary>
     public required CrossEntropyResult? CrossEntropy { get; init; }

@@ -41,28 +41,32 @@ public static class EvaluationRun
     public static EvaluationResult Execute(EvaluationConfig config, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(config);
+        if (config.Contexts < 1) throw new UserErrorException($"contexts is {config.Contexts}; it must be at least 1", "leave --model out to evaluate the reconstruction alone");
         using ActivationStore store = ActivationStore.Open(config.Activations);
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
-        store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, config.Sae);
+        store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
         CrossEntropyResult? behaviour = config.Model is null ? null : Behaviour(config, store.Manifest.Plan, sae, progress, cancellation);
         IEnumerable<ActivationBatch> rows = store.Read(RowsAtOnce, StoreSplit.HeldOut);
-        return Evaluation.Measure(sae, rows, "held_out", behaviour, store.RowCount(StoreSplit.HeldOut), progress, cancellation);
+        EvaluationResult result = Evaluation.Measure(sae, rows, "held_out", behaviour, store.RowCount(StoreSplit.HeldOut), progress, cancellation);
+        return result with
+        {
+            Origin = new(SparseAutoencoder.ManifestHash(config.Sae), store.Sha256, store.Manifest.Plan.Model.Sha256, config.Model is null ? 0 : config.Contexts, CodeVersion.Current),
+        };
     }
 
     private static CrossEntropyResult Behaviour(EvaluationConfig config, StorePlan plan, SparseAutoencoder sae, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         using Transformer model = Transformer.Load(config.Model!);
-        if (model.Sha256 != plan.Model.Sha256) throw new UserErrorException($"{config.Model} is not the model that {config.Activations} was extracted from", $"give the folder of {plan.Model.Name}");
         Tokenizer tokenizer = Tokenizer.Load(config.Model!);
-        int bos = tokenizer.EndOfText ?? throw new UserErrorException($"the tokenizer of {config.Model} has no <|endoftext|> token", "contexts need a token to start from");
-        TokenContext[] contexts = [.. HeldOutContexts(config, plan, tokenizer, bos, progress, cancellation)];
+        plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model!);
+        TokenContext[] contexts = [.. HeldOutContexts(config, plan, tokenizer, progress, cancellation)];
         IEnumerable<TokenContext[]> batches = ContextPacker.Batches(contexts, ContextsAtOnce).Select(batch => batch.ToArray());
         return SplicedLoss.Measure(model, HookPoint.Parse(plan.HookPoint), sae.Reconstruct, batches, progress, cancellation);
     }
 
     // Documents in a seeded random order, so that a few contexts stand for the whole corpus and not for its beginning.
     private static IEnumerable<TokenContext> HeldOutContexts(
-        EvaluationConfig config, StorePlan plan, Tokenizer tokenizer, int bos, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+        EvaluationConfig config, StorePlan plan, Tokenizer tokenizer, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         using var hasher = new CorpusHasher();
         var options = new CorpusOptions { Paths = [.. config.Text], TextField = config.TextField };
@@ -70,6 +74,7 @@ public static class EvaluationRun
         if (hasher.Identify(options).Sha256 != plan.Corpus.Sha256) throw new UserErrorException($"{string.Join(" ", config.Text)} is not the text that {config.Activations} was extracted from", $"give the same text with --text: {plan.Corpus.Source} {plan.Corpus.Version}");
         new SeededRandom(plan.Split.Seed).Shuffle(documents.AsSpan());
         var policy = new ContextPolicy { Context = plan.Tokens.Context, Bos = plan.Tokens.Bos, Pack = plan.Tokens.Pack };
-        return ContextPacker.Pack(documents, policy, bos).Take(config.Contexts);
+        // Where nothing is inserted the token does not matter, and the store could be made without one.
+        return ContextPacker.Pack(documents, policy, tokenizer.EndOfText ?? 0).Take(config.Contexts);
     }
 }

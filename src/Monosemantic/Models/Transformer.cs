@@ -55,9 +55,17 @@ public sealed class Transformer : IDisposable
         var reader = new ConfigReader(configPath);
         TransformerConfig config = ModelFamily.Find(reader.Text("model_type"), configPath).ReadConfig(reader);
         using var weights = new WeightReader(directory);
-        TransformerWeights assembled = ModelFamily.Find(config.Family, configPath).ReadWeights(config, weights);
-        string name = new DirectoryInfo(directory).Name;
-        return new Transformer(config, assembled, weights.Taken, name, Hashing.OfFile(Path.Combine(directory, "model.safetensors")));
+        try
+        {
+            TransformerWeights assembled = ModelFamily.Find(config.Family, configPath).ReadWeights(config, weights);
+            string name = new DirectoryInfo(directory).Name;
+            return new Transformer(config, assembled, weights.Taken, name, Hashing.OfFile(Path.Combine(directory, "model.safetensors")));
+        }
+        catch
+        {
+            weights.Release();
+            throw;
+        }
     }
 
     /// <summary>Width of the last dimension at a hook point, heads flattened: the width of its activations as stored.</summary>
@@ -181,11 +189,14 @@ public sealed class Transformer : IDisposable
     private void Check(HookPoint at)
     {
         if (!HookPoint.IsInBlock(at.Site) || (at.Layer >= 0 && at.Layer < Config.Layers)) return;
-        throw new UserErrorException($"{at} does not exist in {Name}: it has blocks 0..{Config.Layers - 1}", "run `monosemantic model info` to list its hook points");
+        throw new UserErrorException($"{at} does not exist in {Name}: it has blocks 0..{Config.Layers - 1}", $"its points are hook_embed, hook_pos_embed, and in each block {string.Join(", ", PointsIn(0))}");
     }
 
     private IEnumerable<HookPoint> PointsOf(HookSite site) =>
         HookPoint.IsInBlock(site) ? Enumerable.Range(0, Config.Layers).Select(layer => new HookPoint(site, layer)) : [new HookPoint(site, -1)];
+
+    private IEnumerable<string> PointsIn(int layer) =>
+        HookPoints.Where(point => point.Layer == layer).Select(point => point.ToString()["blocks.0.".Length..]);
 
     private (int, int) ForwardOrder(HookPoint at) => at.Site switch
     {

@@ -37,9 +37,11 @@ public sealed class WeightReader : IDisposable
                 $"{file.Path}: tensor {name} is [{string.Join(", ", entry.Shape)}]; the config asks for [{string.Join(", ", shape)}]",
                 "config.json and model.safetensors are not of the same model");
         }
-        torch.Tensor stored = file.Read(name);
-        torch.Tensor value = stored.to(torch.float32);
-        if (!ReferenceEquals(stored, value)) stored.Dispose();
+        using var scope = torch.NewDisposeScope();
+        torch.Tensor value = file.Read(name).to(torch.float32);
+        if (!value.isfinite().all().item<bool>()) throw new UserErrorException($"{file.Path}: tensor {name} holds NaN or infinite numbers", "the model is damaged; copy or train it again");
+        // The model owns its weights, whatever scope its loader stands in.
+        value.DetachFromDisposeScope();
         taken.Add(name, value);
         return value;
     }
@@ -53,6 +55,13 @@ public sealed class WeightReader : IDisposable
         throw new UserErrorException(
             $"{file.Path} has {left.Length} tensors that this family does not use: {string.Join(", ", left.Take(5))}{(left.Length > 5 ? ", ..." : "")}",
             "the file is of another family or version than config.json says");
+    }
+
+    /// <summary>Frees the tensors taken, where loading failed half-way.</summary>
+    public void Release()
+    {
+        foreach (torch.Tensor tensor in taken.Values) tensor.Dispose();
+        taken.Clear();
     }
 
     /// <summary>Closes the file; the tensors taken live on.</summary>

@@ -37,6 +37,21 @@ public static class AtomicFile
         Write(path, stream => stream.Write(bytes));
     }
 
+    /// <summary>Makes a folder, and those above it, unless it is there.</summary>
+    /// <param name="path">The folder.</param>
+    /// <exception cref="UserErrorException">It cannot be made.</exception>
+    public static void MakeFolder(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception failure) when (Explain(failure, path) is { } explained)
+        {
+            throw explained;
+        }
+    }
+
     /// <summary>Turns a failed write into the error a user can act on; null where the failure is something else.</summary>
     /// <param name="failure">What the operating system said.</param>
     /// <param name="path">The file that was being written.</param>

@@ -64,36 +64,45 @@ internal static class LibTorchSharpPatch
     // Several processes may start at once: each writes its own temporary file and renames it over the same bytes.
     private static string WriteCopy(byte[] image, string originalHash)
     {
-        string folder = Path.Combine(CacheFolder(), "native", originalHash[..16]);
+        if (CacheFolder() is { } cache)
+        {
+            try
+            {
+                return WriteCopyIn(Path.Combine(cache, "native", originalHash[..16]), image);
+            }
+            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+            {
+                // A cache that cannot be written is no reason to fail: a temporary folder does as well.
+            }
+        }
+        // A folder of this user's alone: a shared name in the temporary folder would let another user plant a library.
+        return WriteCopyIn(Directory.CreateTempSubdirectory("monosemantic-").FullName, image);
+    }
+
+    private static string WriteCopyIn(string folder, byte[] image)
+    {
         Directory.CreateDirectory(folder);
         string target = Path.Combine(folder, Library);
         if (File.Exists(target) && new FileInfo(target).Length == image.Length && File.ReadAllBytes(target).AsSpan().SequenceEqual(image)) return target;
         string temporary = Path.Combine(folder, $"{Library}.{Environment.ProcessId}.{Guid.NewGuid():N}.tmp");
-        File.WriteAllBytes(temporary, image);
-        File.Move(temporary, target, overwrite: true);
-        return target;
-    }
-
-    private static string CacheFolder()
-    {
-        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        string? home = Environment.GetEnvironmentVariable("HOME");
-        string preferred = cache is { Length: > 0 } ? Path.Combine(cache, "monosemantic")
-            : home is { Length: > 0 } ? Path.Combine(home, ".cache", "monosemantic")
-            : Fallback();
         try
         {
-            Directory.CreateDirectory(preferred);
-            return preferred;
+            File.WriteAllBytes(temporary, image);
+            File.Move(temporary, target, overwrite: true);
+            return target;
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        finally
         {
-            return Fallback();
+            File.Delete(temporary);
         }
     }
 
-    // A folder of this user's alone: a shared name in the temporary folder would let another user plant a library.
-    private static string Fallback() => Directory.CreateTempSubdirectory("monosemantic-").FullName;
+    private static string? CacheFolder()
+    {
+        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME"), home = Environment.GetEnvironmentVariable("HOME");
+        if (cache is { Length: > 0 }) return Path.Combine(cache, "monosemantic");
+        return home is { Length: > 0 } ? Path.Combine(home, ".cache", "monosemantic") : null;
+    }
 }
 
 /// <summary>The GNU version needs of an ELF64 little-endian shared library: which symbol versions it wants of which library.</summary>

@@ -44,8 +44,22 @@ public static class TorchRuntime
         Apply("native patch", "MONOSEMANTIC_NO_NATIVE_PATCH", OfferPatchedLibrary);
     }
 
-    private static void Apply(string name, string switchOff, Func<string> step) =>
-        Note(name, Environment.GetEnvironmentVariable(switchOff) is null ? step() : $"switched off by {switchOff}");
+    private static void Apply(string name, string switchOff, Func<string> step)
+    {
+        if (Environment.GetEnvironmentVariable(switchOff) is not null)
+        {
+            Note(name, $"switched off by {switchOff}");
+            return;
+        }
+        try
+        {
+            Note(name, step());
+        }
+        catch (Exception failure) when (failure is EntryPointNotFoundException or DllNotFoundException)
+        {
+            Note(name, $"this C library has no such call ({failure.Message}); left as it is");
+        }
+    }
 
     private static void Note(string name, string outcome)
     {
@@ -64,7 +78,7 @@ public static class TorchRuntime
     {
         const int trimThreshold = -1, topPad = -2, mmapMax = -4;
         bool set = Libc.mallopt(mmapMax, 0) == 1 & Libc.mallopt(trimThreshold, int.MaxValue) == 1 & Libc.mallopt(topPad, 64 << 20) == 1;
-        return set ? "glibc keeps large blocks (mmap_max 0, trim off, top_pad 64 MB)" : "the C library has no mallopt; left as it is";
+        return set ? "glibc keeps large blocks (mmap_max 0, trim off, top_pad 64 MB)" : "the C library refuses the settings; left as it is";
     }
 
     private static string OfferPatchedLibrary()
@@ -96,14 +110,23 @@ public static class TorchRuntime
         {
             return TorchSharp.torch.__version__;
         }
-        catch (Exception failure) when (failure is TypeInitializationException or DllNotFoundException or NotSupportedException)
+        catch (Exception failure) when (Explain(failure) is { } explained)
         {
-            string steps = string.Join("; ", Steps.Select(step => $"{step.Name}: {step.Outcome}"));
-            throw new UserErrorException(
-                $"libtorch cannot be loaded on {RuntimeInformation.OSDescription}: {LibTorchSharpPatch.Diagnose()} ({steps})",
-                "run `monosemantic doctor`, and install the library it names (Debian: apt-get install libgomp1 libstdc++6)",
-                failure);
+            throw explained;
         }
+    }
+
+    /// <summary>Turns a failure to load libtorch into the error a user can act on; null where the failure is something else.</summary>
+    /// <param name="failure">What the first use of a tensor threw.</param>
+    public static UserErrorException? Explain(Exception failure)
+    {
+        bool loading = failure is TypeInitializationException { TypeName: { } type } ? type.StartsWith("TorchSharp.", StringComparison.Ordinal) : failure is DllNotFoundException;
+        if (!loading) return null;
+        string steps = string.Join("; ", Steps.Select(step => $"{step.Name}: {step.Outcome}"));
+        return new UserErrorException(
+            $"libtorch cannot be loaded on {RuntimeInformation.OSDescription}: {LibTorchSharpPatch.Diagnose()} ({steps})",
+            "run `monosemantic doctor`, and install the library it names (Debian: apt-get install libgomp1 libstdc++6)",
+            failure);
     }
 }
 

@@ -9,7 +9,7 @@ namespace Monosemantic.Text;
 /// </summary>
 /// <param name="Seed">Seed of the choice.</param>
 /// <param name="HeldOutFraction">Share of documents held out, 0 to 1.</param>
-public sealed record DocumentSplit(long Seed = 0, double HeldOutFraction = 0.05)
+public sealed record DocumentSplit(long Seed, double HeldOutFraction)
 {
     /// <summary>Whether a document is held out.</summary>
     /// <param name="document">The document's index in corpus order.</param>

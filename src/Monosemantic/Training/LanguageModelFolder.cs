@@ -49,21 +49,22 @@ internal sealed class LanguageModelFolder
         if (File.Exists(Path.Combine(directory, "config.json"))) throw new UserErrorException($"{directory} already holds a finished model", "choose another folder with --out");
         if (File.Exists(folder.RunPath))
         {
+            // A run that failed before its first checkpoint has nothing to lose: the corrected command starts over.
+            if (!File.Exists(folder.ProgressPath)) return folder.StartOver(config);
             if (!resume) throw new UserErrorException($"{directory} holds an unfinished run", "add --resume to go on with it, or choose another folder with --out");
             if (File.ReadAllText(folder.RunPath) != JsonFile.ToText(config)) throw new UserErrorException($"{folder.RunPath} holds other settings than this run", "resume with the settings of the first start, or choose another folder with --out");
             return folder;
         }
         if (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any()) throw new UserErrorException($"{directory} is not empty", "choose an empty or new folder with --out");
-        try
-        {
-            Directory.CreateDirectory(directory);
-        }
-        catch (Exception failure) when (AtomicFile.Explain(failure, directory) is not null)
-        {
-            throw AtomicFile.Explain(failure, directory)!;
-        }
-        JsonFile.Write(folder.RunPath, config);
-        return folder;
+        AtomicFile.MakeFolder(directory);
+        return folder.StartOver(config);
+    }
+
+    private LanguageModelFolder StartOver(LanguageModelConfig config)
+    {
+        JsonFile.Write(RunPath, config);
+        File.Delete(TokenizerPath);
+        return this;
     }
 
     /// <summary>Puts a trainer back to the last checkpoint, if there is one.</summary>

@@ -62,9 +62,7 @@ public sealed class LanguageModelTrainer : IDisposable
         {
             if (Step == config.Steps) yield break;
             cancellation.ThrowIfCancellationRequested();
-            LanguageModelStep step = Advance(batch);
-            if (!double.IsFinite(step.Loss)) throw new UserErrorException($"the loss is {step.Loss} after step {step.Step}", "lower learning_rate or clip_norm and start again from the last checkpoint");
-            yield return step;
+            yield return Advance(batch);
         }
     }
 
@@ -137,6 +135,11 @@ public sealed class LanguageModelTrainer : IDisposable
         loss.backward();
         using var gradients = no_grad();
         double norm = Math.Sqrt(parameters.Values.Sum(parameter => (double)parameter.grad!.square().sum().item<float>()));
+        // Before anything is changed, so that the last checkpoint stays the last good state.
+        if (!double.IsFinite(norm) || !float.IsFinite(loss.item<float>()))
+        {
+            throw new UserErrorException($"training diverged at step {Step + 1}: the loss is {loss.item<float>()}, the gradient's norm {norm}", "start again in a new folder with a lower learning_rate or clip_norm, or a longer warm-up");
+        }
         double rate = LearningRateAt(Step++);
         foreach ((string name, Parameter parameter) in parameters) Update(name, parameter, rate, Math.Min(1, config.ClipNorm / (norm + 1e-6)));
         return new(Step, loss.item<float>(), norm, rate);

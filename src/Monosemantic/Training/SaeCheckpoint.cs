@@ -37,7 +37,7 @@ internal static class SaeCheckpoint
         string target = Path.Combine(folder, $"{Prefix}{manifest.Steps:D9}"), temporary = $"{target}.tmp";
         if (Directory.Exists(target)) return;
         if (Directory.Exists(temporary)) Directory.Delete(temporary, recursive: true);
-        SaeStorage.CreateFolder(temporary);
+        AtomicFile.MakeFolder(temporary);
         using (DisposeScope scope = NewDisposeScope())
         {
             SafetensorsWriter.Write(Path.Combine(temporary, StateName), State(learner).Append(new("tokens_since_fired", tensor(learner.TokensSinceFired))));
@@ -64,10 +64,16 @@ internal static class SaeCheckpoint
         return manifest;
     }
 
+    /// <summary>Whether a folder holds a whole checkpoint.</summary>
+    internal static bool AnyIn(string folder) => Finished(folder).Any();
+
     /// <summary>Deletes the checkpoints of a finished run.</summary>
     internal static void DeleteAll(string folder)
     {
-        foreach (string checkpoint in Directory.EnumerateDirectories(folder, $"{Prefix}*").ToArray()) Directory.Delete(checkpoint, recursive: true);
+        foreach (string checkpoint in Directory.EnumerateDirectories(folder, $"{Prefix}*").ToArray())
+        {
+            if (checkpoint.EndsWith(".tmp", StringComparison.Ordinal) || File.Exists(Path.Combine(checkpoint, ManifestName))) Directory.Delete(checkpoint, recursive: true);
+        }
     }
 
     private static IEnumerable<string> Finished(string folder) => !Directory.Exists(folder)

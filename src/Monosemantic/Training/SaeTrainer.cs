@@ -11,6 +11,7 @@ namespace Monosemantic.Training;
 /// </summary>
 public sealed class SaeTrainer : IDisposable
 {
+    private const string RunName = "run.json";
     private const int CheckpointVersion = 1;
     private readonly SaeTrainingInput input;
     private readonly SaeLearner learner;
@@ -68,7 +69,8 @@ public sealed class SaeTrainer : IDisposable
         CheckFolder(folder, resume);
         using var trainer = new SaeTrainer(config, input, threads);
         if (resume) trainer.Resume(folder);
-        SaeStorage.CreateFolder(folder);
+        AtomicFile.MakeFolder(folder);
+        JsonFile.Write(Path.Combine(folder, RunName), config);
         foreach (TrainStep step in trainer.Run())
         {
             progress?.Report(step);
@@ -79,6 +81,7 @@ public sealed class SaeTrainer : IDisposable
         SparseAutoencoder finished = trainer.Snapshot();
         finished.Save(folder);
         SaeCheckpoint.DeleteAll(folder);
+        File.Delete(Path.Combine(folder, RunName));
         return finished;
     }
 
@@ -166,8 +169,10 @@ public sealed class SaeTrainer : IDisposable
     private static void CheckFolder(string folder, bool resume)
     {
         if (File.Exists(Path.Combine(folder, SaeStorage.ManifestName))) throw new UserErrorException($"{folder} already holds a finished sparse autoencoder", "choose another folder, or delete that one first");
-        bool begun = Directory.Exists(folder) && Directory.EnumerateDirectories(folder, "checkpoint-*").Any();
-        if (begun && !resume) throw new UserErrorException($"{folder} holds checkpoints of an unfinished run", "go on with --resume, or choose another folder");
+        if (!Directory.Exists(folder) || !Directory.EnumerateFileSystemEntries(folder).Any()) return;
+        // Only a folder that this trainer began may be written to, and later cleaned of its checkpoints.
+        if (!File.Exists(Path.Combine(folder, RunName)) && !SaeCheckpoint.AnyIn(folder)) throw new UserErrorException($"{folder} is not empty and holds no run of this kind", "choose an empty or new folder with --out");
+        if (!resume) throw new UserErrorException($"{folder} holds an unfinished run", "go on with --resume, or choose another folder with --out");
     }
 
     /// <summary>Frees all memory.</summary>

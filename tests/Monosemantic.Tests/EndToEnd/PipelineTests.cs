@@ -37,15 +37,22 @@ public sealed class PipelineTests : IDisposable
         Assert.Contains("hook_resid_post", await File.ReadAllTextAsync(Path.Combine(folder, "report.html"), TestContext.Current.CancellationToken));
 
         await File.WriteAllTextAsync(Path.Combine(folder, "other.txt"), "another text", TestContext.Current.CancellationToken);
+        await Succeed(Train("sae2", "--set", "seed=1"));
         await Fail("already", Extract("store"));
         await Fail("sae", Train("sae"));
         await Fail("not empty", "scan", "--sae", "sae", "--activations", "store", "--model", "model", "--out", "features");
         await Fail("not the text", "eval", "--sae", "sae", "--activations", "store", "--model", "model", "--text", "other.txt");
         await Succeed("extract", "--model", "model", "--text", "text.txt", "--hooks", "blocks.0.mlp.hook_post", "--rows", "500", "--context", "32", "--out", "mlp");
+        await Fail("another autoencoder", "scan", "--sae", "sae2", "--activations", "store", "--model", "model", "--metrics", "sae/metrics.json", "--out", "other");
+        TinyModel.Write(Path.Combine(folder, "twin"), TinyModel.Documents(20), seed: 6);
+        await Fail("not the model", "scan", "--sae", "sae", "--activations", "store", "--model", "twin", "--out", "other");
+        await Succeed("extract", "--model", "twin", "--text", "text.txt", "--hooks", "blocks.1.hook_resid_post", "--context", "32", "--out", "twin-store");
+        await Fail("another model", "scan", "--sae", "sae", "--activations", "twin-store", "--model", "twin", "--out", "other");
         await Fail("64 wide", "scan", "--sae", "sae", "--activations", "mlp", "--model", "model", "--out", "other");
+        await Fail("not empty", Train("model"));
         string shard = Directory.GetFiles(Path.Combine(folder, "store"), "*.safetensors")[0];
         using (FileStream stream = File.OpenWrite(shard)) stream.SetLength(stream.Length / 2);
-        await Fail(Path.GetFileName(shard), Train("sae2"));
+        await Fail(Path.GetFileName(shard), Train("sae3"));
     }
 
     [Fact]
@@ -68,6 +75,10 @@ public sealed class PipelineTests : IDisposable
         await Fail("unfinished", "report", "unfinished", "--out", "x.html");
         await Fail("kk", "train", "--activations", "unfinished", "--out", "x", "--set", "kk=3");
         await Fail("extrakt", "extrakt");
+        await Fail("always", Extract("x", "--bos", "7"));
+        await Fail("--out", Extract(""));
+        await File.WriteAllTextAsync(Path.Combine(folder, "run.json"), """{"k": 4, "k": 5}""", TestContext.Current.CancellationToken);
+        await Fail("run.json", "train", "run.json", "--activations", "unfinished", "--out", "x", "--set", "d_sae=64");
         await Fail("--out", "extract", "--model", "model", "--hooks", "blocks.0.hook_resid_post");
         Assert.Empty(Directory.GetFileSystemEntries(folder, "x*"));
     }
@@ -123,6 +134,7 @@ public sealed class PipelineTests : IDisposable
             Assert.True(result.ExitCode == 0, $"{string.Join(' ', arguments)}: {result.Error}");
         }
         AssertError(await CommandLine.RunAsync(program, folder, ["doctor"]), "libtorch cannot be loaded");
+        AssertError(await CommandLine.RunAsync(program, folder, Extract("other")), "libtorch cannot be loaded");
     }
 
     private static void CopyWithoutLibtorch(string from, string to)

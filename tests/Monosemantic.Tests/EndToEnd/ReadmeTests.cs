@@ -23,11 +23,28 @@ public sealed class ReadmeTests(ReadmeTests.Commands commands) : IClassFixture<R
     public void The_demo_reaches_the_quality_that_the_README_claims()
     {
         EvaluationResult metrics = JsonFile.Read<EvaluationResult>(Path.Combine(Demo, "metrics.json"));
-        Assert.InRange(metrics.Fvu!.Value, 0, 0.25);
-        Assert.InRange(metrics.CrossEntropy!.Recovered!.Value, 0.9, 1);
-        Assert.InRange(metrics.DeadFraction, 0, 0.5);
+        // A tenth above the README's rounded figures: processors add up in other orders, and so end in other last digits.
+        Assert.InRange(metrics.Fvu!.Value, 0, 1.1 * Claimed("FVU"));
+        Assert.InRange(metrics.CrossEntropy!.Recovered!.Value, Claimed("cross-entropy recovered") - 0.005, 1);
+        Assert.InRange(metrics.DeadFraction, 0, 0.01);
+        Assert.InRange(metrics.CrossEntropy.Original, 0, 1.02 * Claimed("cross-entropy of the model"));
         UnitSummary features = FeatureIndex.Open(Path.Combine(Demo, "features")).FeatureSummary, neurons = FeatureIndex.Open(Path.Combine(Demo, "features")).NeuronSummary;
         Assert.True(features.MedianTokenEntropy < neurons.MedianTokenEntropy, $"{features.MedianTokenEntropy} bits against {neurons.MedianTokenEntropy}");
+    }
+
+    [Fact]
+    public void The_demo_stays_within_its_memory()
+    {
+        string output = commands.Results[0].Result.Output;
+        string line = output.Split('\n').Single(text => text.TrimStart().StartsWith("peak memory", StringComparison.Ordinal));
+        Assert.InRange(double.Parse(line.Split("memory")[1].Replace("MB", "").Replace(",", "")), 1, 2000);
+    }
+
+    // The first number in the second column of the README's row.
+    private static double Claimed(string row)
+    {
+        string line = File.ReadLines(Path.Combine(Repository.Root, "README.md")).Single(text => text.StartsWith($"| {row}", StringComparison.Ordinal));
+        return double.Parse(line.Split('|')[2].Trim().Split(' ')[0]);
     }
 
     [Fact]
@@ -42,7 +59,7 @@ public sealed class ReadmeTests(ReadmeTests.Commands commands) : IClassFixture<R
         await browser.OpenAsync(report, "#features");
         await browser.Page.ClickAsync("th[data-key=firings] button");
         long most = index.Features.Max(unit => unit.Firings), fewest = index.Features.Min(unit => unit.Firings);
-        int first = int.Parse((await browser.Page.GetAttributeAsync("#rows tr[data-place='1']", "data-index"))!);
+        int first = int.Parse((await browser.Page.GetAttributeAsync("#rows tr[data-place='0']", "data-index"))!);
         Assert.Contains(index.Features.Single(unit => unit.Index == first).Firings, new[] { most, fewest });
 
         await browser.Page.FillAsync("#search", "Exception");

@@ -9,12 +9,12 @@ namespace Monosemantic.Tests.EndToEnd;
 /// <summary>A model folder small enough to run a whole pipeline in a second: untrained weights, a tokenizer of 300 tokens.</summary>
 internal static class TinyModel
 {
-    internal static void Write(string folder, string text)
+    internal static void Write(string folder, string text, long seed = 5)
     {
         Directory.CreateDirectory(folder);
         BytePairTrainer.Train([text], 300).Save(Path.Combine(folder, "tokenizer.json"));
         TransformerConfig shape = Gpt2.Shape(layers: 2, dModel: 16, heads: 2, vocabularySize: 300, positions: 32);
-        Dictionary<string, Tensor> weights = Gpt2.Initialise(shape, seed: 5);
+        Dictionary<string, Tensor> weights = Gpt2.Initialise(shape, seed);
         SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), weights);
         JsonFile.Write(Path.Combine(folder, "config.json"), Gpt2.ConfigFile(shape, endOfText: 299));
         foreach (Tensor tensor in weights.Values) tensor.Dispose();

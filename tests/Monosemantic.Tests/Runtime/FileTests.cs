@@ -13,6 +13,8 @@ public sealed class FileTests : IDisposable
         public string Name { get; init; } = "none";
     }
 
+    private sealed record Pair(string Name, long Count);
+
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
     [Fact]
@@ -55,6 +57,14 @@ public sealed class FileTests : IDisposable
         UserErrorException error = Assert.Throws<UserErrorException>(() => JsonFile.Read<Settings>(path));
         Assert.Contains(path, error.Message);
         Assert.Contains(named, error.Message);
+    }
+
+    [Fact]
+    public void A_positional_record_without_all_its_keys_is_refused()
+    {
+        string path = Path.Combine(folder, "pair.json");
+        File.WriteAllText(path, """{"name": "a"}""");
+        Assert.Contains("count", Assert.Throws<UserErrorException>(() => JsonFile.Read<Pair>(path)).Message);
     }
 
     [Fact]
