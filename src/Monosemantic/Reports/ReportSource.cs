@@ -14,29 +14,10 @@ public static class ReportSource
         return new ReportData
         {
             Title = $"{card.Model} {card.HookPoint}",
-            Run = new RunCard
-            {
-                Model = card.Model,
-                ModelSha256 = card.ModelSha256,
-                HookPoint = card.HookPoint,
-                DModel = card.DModel,
-                DSae = card.DSae,
-                K = card.K,
-                Corpus = card.Corpus,
-                TokensTrained = card.TokensTrained,
-                RowsScanned = card.RowsScanned,
-                Seed = card.Seed,
-                CodeVersion = card.CodeVersion,
-                Provenance = [.. card.Provenance.Select(Labelled)],
-            },
-            Evaluation = card.Evaluation,
+            Run = card,
             Features = index.Features,
             Neurons = index.Neurons,
             Vocabulary = index.Vocabulary,
-            NeuronDefinition = card.NeuronDefinition,
-            LanguageModel = [.. card.LanguageModel.Select(Labelled)],
         };
     }
-
-    private static LabelledValue Labelled(NamedValue value) => new(value.Name, value.Value);
 }

@@ -164,7 +164,7 @@ public sealed class HtmlReportTests
     public void Report_without_neurons_evaluation_or_firing_features_still_renders()
     {
         ReportData data = SyntheticReport.Make(41, 0);
-        data = data with { Evaluation = null, LanguageModel = [], Features = [data.Features[40]] };
+        data = data with { Run = data.Run with { Evaluation = null, LanguageModel = [] }, Features = [data.Features[40]] };
         string html = HtmlReport.Render(data);
         Assert.DoesNotContain("id=\"metrics\"", html, StringComparison.Ordinal);
         Assert.DoesNotContain("tab-neurons\" href", html, StringComparison.Ordinal);
@@ -199,14 +199,21 @@ public sealed class HtmlReportTests
     {
         string all = string.Concat(SyntheticReport.Hostile);
         ReportData data = SyntheticReport.Make(60, 20);
-        LabelledValue nasty = new(all, all);
+        NamedValue nasty = new(all, all);
         return data with
         {
             Title = all,
-            NeuronDefinition = all,
-            LanguageModel = [nasty],
-            Run = data.Run with { Model = all, Corpus = all, HookPoint = all, CodeVersion = all, ModelSha256 = all, Provenance = [nasty] },
-            Evaluation = data.Evaluation! with { Split = all },
+            Run = data.Run with
+            {
+                Model = all,
+                Corpus = all,
+                HookPoint = all,
+                CodeVersion = all,
+                Provenance = [nasty],
+                NeuronDefinition = all,
+                LanguageModel = [nasty],
+                Evaluation = data.Run.Evaluation! with { Split = all },
+            },
         };
     }
 

@@ -42,14 +42,15 @@ public static class SyntheticReport
                 RowsScanned = 1_234_567,
                 Seed = 7,
                 CodeVersion = "0.1.0",
+                FeatureDefinition = "one direction of the dictionary",
+                NeuronDefinition = "one dimension of blocks.1.mlp.hook_post; it fires where its value is above 0.",
+                Evaluation = Evaluation(),
+                LanguageModel = [new("Layers", "4"), new("Held-out cross-entropy", "2.31 nats per token"), new("Bits per byte", "0.94")],
                 Provenance = [new("tokenizer", new string('b', 64)), new("activations", new string('c', 64)), new("dictionary", new string('d', 64))],
             },
-            Evaluation = Evaluation(),
             Features = [.. Enumerable.Range(0, features).Select(i => Unit(UnitKind.Feature, i, random, contexts, contextLength))],
             Neurons = [.. Enumerable.Range(0, neurons).Select(i => Unit(UnitKind.Neuron, i, random, contexts, contextLength))],
             Vocabulary = Vocabulary(),
-            NeuronDefinition = "one dimension of blocks.1.mlp.hook_post; it fires where its value is above 0.",
-            LanguageModel = [new("Layers", "4"), new("Held-out cross-entropy", "2.31 nats per token"), new("Bits per byte", "0.94")],
         };
     }
 

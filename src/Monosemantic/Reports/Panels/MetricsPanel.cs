@@ -24,7 +24,7 @@ public sealed class MetricsPanel : Panel<MetricsContent>
     public override string Title => "How good the dictionary is";
 
     /// <inheritdoc/>
-    public override MetricsContent? Build(ReportData data) => data.Evaluation is not { } e ? null : new(
+    public override MetricsContent? Build(ReportData data) => data.Run.Evaluation is not { } e ? null : new(
         $"Measured on {Numbers.Count(e.Rows)} tokens ({e.Split.Replace('_', ' ')}).",
         [
             new("FVU", Numbers.Short(e.Fvu), "Fraction of variance unexplained: E|x − x̂|² / E|x − mean x|². 0 is perfect; 1 is no better than the mean."),

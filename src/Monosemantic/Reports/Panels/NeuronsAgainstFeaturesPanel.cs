@@ -31,7 +31,7 @@ public sealed class NeuronsAgainstFeaturesPanel : Panel<NeuronsAgainstFeaturesCo
         if (data.Features.IsEmpty) return null;
         double widest = data.Features.Concat(data.Neurons).Max(u => Entropy(u)) ?? 0;
         double high = Math.Max(1, Math.Ceiling(widest));
-        return new(Side(data.Features, high), data.Neurons.IsEmpty ? null : Side(data.Neurons, high), data.NeuronDefinition);
+        return new(Side(data.Features, high), data.Neurons.IsEmpty ? null : Side(data.Neurons, high), data.Run.NeuronDefinition);
     }
 
     /// <inheritdoc/>
