@@ -3,7 +3,13 @@ using Monosemantic.Runtime;
 
 try
 {
-    return args is ["train-step", .. string[] options] ? TrainStepBenchmark.Run(options) : Usage();
+    return args switch
+    {
+        ["train-step", .. string[] options] => TrainStepBenchmark.Run(options),
+        ["kernels"] => KernelBenchmarks.Run(dry: false),
+        ["kernels", "--dry"] => KernelBenchmarks.Run(dry: true),
+        _ => Usage(),
+    };
 }
 catch (UserErrorException error)
 {
@@ -13,6 +19,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step [--json FILE] [--quick]");
+    Console.Error.WriteLine("usage: train-step [--json FILE] [--quick] | kernels [--dry]");
     return 1;
 }
