@@ -83,7 +83,7 @@ public sealed class ConventionRuleTests
     [InlineData("see /", "home/me/notes.txt", "b.md:1: a path of one machine: /h")]
     [InlineData("a\ncd /", "tmp/x", "b.md:2: a path of one machine: /t")]
     [InlineData("\"C:\\\\", "Users\\\\me\"", "b.md:1: a path of one machine: C:\\\\Users")]
-    [InlineData("$HOME/.nuget ~/work/a ${TMPDIR}", "/cache ${A}/tmp/a https://example.org/home/page frame", null)]
+    [InlineData("$HOME/.nuget ~/code/a ${TMPDIR}", "/cache ${A}/tmp/a https://example.org/home/page frame", null)]
     public void Machine_paths(string start, string end, string? expected) =>
         Match(TrapRules.MachinePaths("b.md", start + end), expected);
 

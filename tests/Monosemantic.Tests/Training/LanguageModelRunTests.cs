@@ -89,6 +89,15 @@ public sealed class LanguageModelRunTests : IDisposable
     }
 
     [Fact]
+    public void A_run_that_failed_before_its_first_checkpoint_leaves_the_folder_to_the_corrected_one()
+    {
+        Assert.Throws<UserErrorException>(() => Run("a", Config with { Batch = 100_000 }));
+        Run("a", Config);
+        Run("b", Config);
+        Assert.Equal(Contents("b"), Contents("a"));
+    }
+
+    [Fact]
     public void Bad_settings_are_refused_all_at_once()
     {
         UserErrorException error = Assert.Throws<UserErrorException>(() => Run("a", Config with { Steps = 0, Heads = 3, LearningRate = -1 }));
