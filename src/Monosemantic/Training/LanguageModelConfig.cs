@@ -12,7 +12,7 @@ public sealed record LanguageModelConfig
     public string TextField { get; init; } = "text";
 
     /// <summary>Tokens of the byte-level BPE tokenizer trained on the text.</summary>
-    public int Vocabulary { get; init; } = 4096;
+    public int Vocabulary { get; init; } = 4000;
 
     /// <summary>Blocks.</summary>
     public int Layers { get; init; } = 4;
@@ -30,7 +30,7 @@ public sealed record LanguageModelConfig
     public int Batch { get; init; } = 16;
 
     /// <summary>Optimiser steps ("iterations").</summary>
-    public int Steps { get; init; } = 4500;
+    public int Steps { get; init; } = 7500;
 
     /// <summary>Largest learning rate of AdamW (betas 0.9, 0.95).</summary>
     public double LearningRate { get; init; } = 1.5e-3;
