@@ -54,13 +54,15 @@ public static partial class Gpt2
         Layers = layers,
         DModel = dModel,
         Heads = heads,
+        KeyValueHeads = heads,
         DHead = dModel / heads,
         DMlp = 4 * dModel,
         VocabularySize = vocabularySize,
         MaxPositions = positions,
         NormEpsilon = 1e-5,
         Activation = ActivationFunction.Gelu,
-        AttentionScales = [.. Enumerable.Repeat(1 / Math.Sqrt(dModel / heads), layers)],
+        Attention = [.. Enumerable.Repeat(new AttentionConfig(1 / Math.Sqrt(dModel / heads)), layers)],
+        LearnedPositions = true,
     };
 
     /// <summary>
@@ -97,7 +99,7 @@ public static partial class Gpt2
         for (int i = 0; i < config.Layers; i++)
         {
             string h = $"transformer.h.{i.ToString(CultureInfo.InvariantCulture)}.";
-            blocks.Add(new(NormAt(h + "ln_1"), LinearAt(h + "attn.c_attn"), LinearAt(h + "attn.c_proj"), NormAt(h + "ln_2"), LinearAt(h + "mlp.c_fc"), LinearAt(h + "mlp.c_proj")));
+            blocks.Add(new(NormAt(h + "ln_1"), new JoinedMap(LinearAt(h + "attn.c_attn")), LinearAt(h + "attn.c_proj"), NormAt(h + "ln_2"), LinearAt(h + "mlp.c_fc"), LinearAt(h + "mlp.c_proj")));
         }
         return new(embedding, positions, blocks, NormAt("transformer.ln_f"), embedding);
     }
@@ -116,13 +118,15 @@ public static partial class Gpt2
             Layers = layers,
             DModel = dModel,
             Heads = heads,
+            KeyValueHeads = heads,
             DHead = dModel / heads,
             DMlp = config.OptionalCount("n_inner") ?? 4 * dModel,
             VocabularySize = config.Count("vocab_size"),
             MaxPositions = config.Count("n_positions"),
             NormEpsilon = config.Number("layer_norm_epsilon", 1e-5),
             Activation = ReadActivation(config),
-            AttentionScales = [.. Enumerable.Range(0, layers).Select(layer => byLayer ? scale / (layer + 1) : scale)],
+            Attention = [.. Enumerable.Range(0, layers).Select(layer => new AttentionConfig(byLayer ? scale / (layer + 1) : scale))],
+            LearnedPositions = true,
         };
         config.Finish(Ignorable.Concat(GenerationKeys.All));
         return shape;
