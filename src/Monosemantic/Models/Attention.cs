@@ -24,7 +24,9 @@ internal static class Attention
             k = pass.At(HookSite.AttnRotK, layer, turn.Apply(k));
             if (taps.Finished) return null;
         }
-        if (AttentionPattern.Attend(pass, layer, q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)) is not { } attended) return null;
+        (k, v) = (k.transpose(1, 2), v.transpose(1, 2));
+        if (pass.Cache is { } cache) (k, v) = cache.Extend(layer, k, v);
+        if (AttentionPattern.Attend(pass, layer, q.transpose(1, 2), k, v) is not { } attended) return null;
         Tensor z = pass.At(HookSite.AttnZ, layer, attended.transpose(1, 2));
         if (taps.Finished) return null;
         Tensor output = weights.AttentionOutput.Apply(z.reshape(z.shape[0], z.shape[1], -1));

@@ -31,6 +31,9 @@ internal sealed class ForwardPass
     /// <summary>Tokens in this pass.</summary>
     internal long Length { get; }
 
+    /// <summary>Keys and values of earlier passes; null where this pass is the only one.</summary>
+    internal KeyValueCache? Cache { get; init; }
+
     /// <summary>The rotation of a block's queries and keys, or null where it has none.</summary>
     internal RotaryTurn? Turn(int layer) => Config.Attention[layer].Rotary is { } rotary ? turns[rotary] : null;
 

@@ -18,6 +18,10 @@ public abstract record RotaryScaling
     /// <returns>[dimensions / 2] float32.</returns>
     public abstract Tensor Frequencies(RotaryConfig config, long length);
 
+    /// <summary>Whether a context of one more token, of this length, has other frequencies than before.</summary>
+    /// <param name="length">Tokens in the longer context.</param>
+    public virtual bool ChangesAt(long length) => false;
+
     /// <summary>The frequencies without any scaling: theta^(-2j / dimensions).</summary>
     /// <param name="dimensions">Dimensions that turn.</param>
     /// <param name="theta">Base.</param>
@@ -52,6 +56,9 @@ public sealed record LinearScaling(double Factor) : RotaryScaling
 /// <param name="Positions">Contexts up to this length are not scaled.</param>
 public sealed record DynamicScaling(double Factor, int Positions) : RotaryScaling
 {
+    /// <inheritdoc />
+    public override bool ChangesAt(long length) => length > Positions;
+
     /// <inheritdoc />
     public override Tensor Frequencies(RotaryConfig config, long length)
     {
@@ -124,6 +131,9 @@ public sealed record LongScaling(ImmutableArray<float> Short, ImmutableArray<flo
 {
     /// <inheritdoc />
     public override double AttentionFactor => Sharpening;
+
+    /// <inheritdoc />
+    public override bool ChangesAt(long length) => length == OriginalPositions + 1;
 
     /// <inheritdoc />
     public override Tensor Frequencies(RotaryConfig config, long length)

@@ -99,6 +99,22 @@ public sealed class Transformer : IDisposable
         return Unembed(residual, taps).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Predicts from tokens that follow those of a cache, as <see cref="Forward"/> over all of them would; only the new ones are computed.</summary>
+    /// <param name="tokens">The new token ids [b, t] int64.</param>
+    /// <param name="cache">What was seen before; extended by the new tokens.</param>
+    /// <param name="onlyLast">Whether only the last position's logits are wanted.</param>
+    /// <returns>Logits of the new positions [b, t, vocabulary], or [b, vocabulary] of the last one.</returns>
+    /// <exception cref="UserErrorException">A token id is outside the vocabulary, or the positions are used up.</exception>
+    public Tensor Continue(Tensor tokens, KeyValueCache cache, bool onlyLast = false)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        CheckTokens(tokens, cache.Length);
+        using var scope = NewDisposeScope();
+        Tensor residual = Residual(tokens, new ForwardPass(Config, HookTaps.None, cache.Length, tokens.shape[1]) { Cache = cache })!;
+        cache.Advance(tokens.shape[1]);
+        return Unembed(onlyLast ? residual.select(1, -1) : residual).MoveToOuterDisposeScope();
+    }
+
     /// <summary>Runs the model only as far as the last of the given hook points.</summary>
     /// <param name="tokens">Token ids [b, t] int64.</param>
     /// <param name="hook">Called at the hook points.</param>
@@ -177,13 +193,13 @@ public sealed class Transformer : IDisposable
     private Tensor FinalNormed(Tensor residual, HookTaps taps) =>
         Normalisation.Apply(Config, Weights.FinalNorm, residual, new(HookSite.LnFinalScale, -1), new(HookSite.LnFinalNormalized, -1), taps);
 
-    private void CheckTokens(Tensor tokens)
+    private void CheckTokens(Tensor tokens, long seen = 0)
     {
         ArgumentNullException.ThrowIfNull(tokens);
         if (tokens.dim() != 2 || tokens.dtype != ScalarType.Int64) throw new ArgumentException($"tokens must be [batch, position] int64, not [{string.Join(", ", tokens.shape)}] {tokens.dtype}", nameof(tokens));
-        if (tokens.shape[1] > Config.MaxPositions)
+        if (seen + tokens.shape[1] > Config.MaxPositions)
         {
-            throw new UserErrorException($"a context of {tokens.shape[1]} tokens is too long for {Name}: it has {Config.MaxPositions} positions", $"use contexts of at most {Config.MaxPositions} tokens");
+            throw new UserErrorException($"a context of {seen + tokens.shape[1]} tokens is too long for {Name}: it has {Config.MaxPositions} positions", $"use contexts of at most {Config.MaxPositions} tokens");
         }
         if (tokens.numel() == 0) return;
         long low = tokens.min().item<long>(), high = tokens.max().item<long>();
@@ -193,10 +209,18 @@ public sealed class Transformer : IDisposable
         }
     }
 
+    /// <summary>Checks that the model has some points.</summary>
+    /// <param name="points">The points.</param>
+    /// <exception cref="UserErrorException">It lacks one; the message says why.</exception>
+    public void RequirePoints(params ReadOnlySpan<HookPoint> points)
+    {
+        foreach (HookPoint point in points) Check(point);
+    }
+
     private HashSet<HookPoint>? CheckedSet(ReadOnlySpan<HookPoint> at)
     {
         if (at.Length == 0) return null;
-        foreach (HookPoint point in at) Check(point);
+        RequirePoints(at);
         return [.. at];
     }
 

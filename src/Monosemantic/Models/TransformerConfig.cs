@@ -68,6 +68,10 @@ public sealed record TransformerConfig
 
     /// <summary>Whether any block rotates its queries and keys.</summary>
     public bool Rotates => Attention.Any(block => block.Rotary is not null);
+
+    /// <summary>Whether the rotation of all positions changes when the context grows to a length, so that cached keys are no longer right.</summary>
+    /// <param name="length">The new length in tokens.</param>
+    internal bool ChangesWithLength(long length) => Attention.Any(block => block.Rotary?.Scaling?.ChangesAt(length) ?? false);
 }
 
 /// <summary>How one block attends.</summary>
