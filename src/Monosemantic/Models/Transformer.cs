@@ -149,8 +149,8 @@ public sealed class Transformer : IDisposable
         for (int layer = 0; layer < Config.Layers; layer++)
         {
             if (TransformerBlock.Forward(pass, Weights.Blocks[layer], layer, residual) is not { } next) return null;
+            if (scope.Contains(residual) && !ReferenceEquals(next, residual)) residual.Dispose();
             residual = next;
-            scope.DisposeEverythingBut(residual);
         }
         return scope.Release(residual);
     }
@@ -186,6 +186,7 @@ public sealed class Transformer : IDisposable
             throw new UserErrorException($"a context of {tokens.shape[1]} tokens is too long for {Name}: it has {Config.MaxPositions} positions", $"use contexts of at most {Config.MaxPositions} tokens");
         }
         if (tokens.numel() == 0) return;
+        using var scope = NewDisposeScope();
         long low = tokens.min().item<long>(), high = tokens.max().item<long>();
         if (low < 0 || high >= Config.VocabularySize)
         {
