@@ -23,6 +23,15 @@ public enum ActivationFunction
     /// <summary>max(0, x)^2: <c>relu2</c>.</summary>
     SquaredRelu,
 
+    /// <summary>min(6, max(0, x)).</summary>
+    Relu6,
+
+    /// <summary>x above 0, 0.01 x below.</summary>
+    LeakyRelu,
+
+    /// <summary>x tanh(log(1 + exp(x))).</summary>
+    Mish,
+
     /// <summary>tanh(x).</summary>
     Tanh,
 
@@ -45,6 +54,9 @@ internal static class Neurons
         ActivationFunction.Silu => nn.functional.silu(x),
         ActivationFunction.QuickGelu => x * (x * 1.702).sigmoid(),
         ActivationFunction.SquaredRelu => nn.functional.relu(x).square(),
+        ActivationFunction.Relu6 => nn.functional.relu6(x),
+        ActivationFunction.LeakyRelu => nn.functional.leaky_relu(x, 0.01),
+        ActivationFunction.Mish => nn.functional.mish(x),
         ActivationFunction.Tanh => x.tanh(),
         ActivationFunction.Sigmoid => x.sigmoid(),
         ActivationFunction.Linear => x,

@@ -11,6 +11,8 @@ public abstract record QueryKeyValue
     /// <returns>[b, t, heads, d_head], then twice [b, t, key_value_heads, d_head]; they may share memory with one another, but not with the input.</returns>
     public abstract (Tensor Query, Tensor Key, Tensor Value) Apply(TransformerConfig config, Tensor input);
 
+    internal abstract IEnumerable<Linear> Maps { get; }
+
     /// <summary>Splits the last dimension into heads.</summary>
     /// <param name="x">[b, t, heads * d_head].</param>
     /// <param name="dHead">Width of a head.</param>
@@ -28,6 +30,8 @@ public abstract record QueryKeyValue
 /// <param name="Value">[d_model, key_value_heads * d_head].</param>
 public sealed record SeparateMaps(Linear Query, Linear Key, Linear Value) : QueryKeyValue
 {
+    internal override IEnumerable<Linear> Maps => [Query, Key, Value];
+
     /// <inheritdoc />
     public override (Tensor Query, Tensor Key, Tensor Value) Apply(TransformerConfig config, Tensor input)
     {
@@ -40,6 +44,8 @@ public sealed record SeparateMaps(Linear Query, Linear Key, Linear Value) : Quer
 /// <param name="Map">[d_model, (heads + 2 * key_value_heads) * d_head].</param>
 public sealed record JoinedMap(Linear Map) : QueryKeyValue
 {
+    internal override IEnumerable<Linear> Maps => [Map];
+
     /// <inheritdoc />
     public override (Tensor Query, Tensor Key, Tensor Value) Apply(TransformerConfig config, Tensor input)
     {
@@ -54,6 +60,8 @@ public sealed record JoinedMap(Linear Map) : QueryKeyValue
 /// <param name="Map">[d_model, heads * 3 * d_head].</param>
 public sealed record InterleavedMap(Linear Map) : QueryKeyValue
 {
+    internal override IEnumerable<Linear> Maps => [Map];
+
     /// <inheritdoc />
     public override (Tensor Query, Tensor Key, Tensor Value) Apply(TransformerConfig config, Tensor input)
     {

@@ -39,34 +39,27 @@ public sealed class Transformer : IDisposable
     /// <summary>What the model is called: its folder's name.</summary>
     public string Name { get; }
 
-    /// <summary>SHA-256 of <c>model.safetensors</c>.</summary>
+    /// <summary>SHA-256 of the weights' file; with several, of the list of their hashes and names.</summary>
     public string Sha256 { get; }
 
     /// <summary>Every hook point of the model, in forward order.</summary>
     public IReadOnlyList<HookPoint> HookPoints => HookPoint.AllOf(Config);
 
-    /// <summary>Loads a local Hugging Face folder: <c>config.json</c> and <c>model.safetensors</c>.</summary>
-    /// <param name="directory">The folder.</param>
+    /// <summary>What is odd about the model's files, such as weights that are not finite; empty where nothing is.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>
+    /// Loads a local Hugging Face folder, <c>config.json</c> and <c>model.safetensors</c> or its shards, or a llama2.c file.
+    /// Weights stored as float32 stay in the mapped file; others are copied once.
+    /// </summary>
+    /// <param name="path">The folder or the file.</param>
     /// <exception cref="UserErrorException">A file is missing or broken, or holds what the family does not know.</exception>
-    public static Transformer Load(string directory)
-    {
-        string configPath = Path.Combine(directory, "config.json");
-        if (!Directory.Exists(directory)) throw new UserErrorException($"the model folder {directory} does not exist", "give the folder that holds config.json and model.safetensors");
-        var reader = new ConfigReader(configPath);
-        TransformerConfig config = ModelFamily.Find(reader.Text("model_type"), configPath).ReadConfig(reader);
-        using var weights = new WeightReader(directory);
-        try
-        {
-            TransformerWeights assembled = ModelFamily.Find(config.Family, configPath).ReadWeights(config, weights);
-            string name = new DirectoryInfo(directory).Name;
-            return new Transformer(config, assembled, weights.Taken, name, Hashing.OfFile(Path.Combine(directory, "model.safetensors")));
-        }
-        catch
-        {
-            weights.Release();
-            throw;
-        }
-    }
+    public static Transformer Load(string path) => ModelLoader.Load(path);
+
+    /// <summary>The shape of a model on disk, without its weights.</summary>
+    /// <param name="path">A Hugging Face folder or a llama2.c file.</param>
+    /// <exception cref="UserErrorException">The config is missing or broken, or holds what the family does not know.</exception>
+    public static TransformerConfig Shape(string path) => ModelLoader.Shape(path);
 
     /// <summary>Width of the last dimension at a hook point, heads flattened: the width of its activations as stored.</summary>
     /// <param name="at">A hook point of this model.</param>
@@ -154,7 +147,7 @@ public sealed class Transformer : IDisposable
     /// <summary>Frees the weights.</summary>
     public void Dispose()
     {
-        foreach (Tensor tensor in named.Values) tensor.Dispose();
+        foreach (Tensor tensor in named.Values.Concat(Weights.Tensors())) tensor.Dispose();
     }
 
     // The rotary tables live in the caller's scope; here only the newest residual stream is kept.
@@ -165,8 +158,8 @@ public sealed class Transformer : IDisposable
         for (int layer = 0; layer < Config.Layers; layer++)
         {
             if (TransformerBlock.Forward(pass, Weights.Blocks[layer], layer, residual) is not { } next) return null;
+            if (scope.Contains(residual) && !ReferenceEquals(next, residual)) residual.Dispose();
             residual = next;
-            scope.DisposeEverythingBut(residual);
         }
         return scope.Release(residual);
     }
@@ -202,6 +195,7 @@ public sealed class Transformer : IDisposable
             throw new UserErrorException($"a context of {seen + tokens.shape[1]} tokens is too long for {Name}: it has {Config.MaxPositions} positions", $"use contexts of at most {Config.MaxPositions} tokens");
         }
         if (tokens.numel() == 0) return;
+        using var scope = NewDisposeScope();
         long low = tokens.min().item<long>(), high = tokens.max().item<long>();
         if (low < 0 || high >= Config.VocabularySize)
         {

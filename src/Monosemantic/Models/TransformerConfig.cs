@@ -57,6 +57,18 @@ public sealed record TransformerConfig
     /// <summary>Whether queries and keys are normalised head by head before they are rotated.</summary>
     public bool QueryKeyNorms { get; init; }
 
+    /// <summary>Whether the maps to queries, keys and values have biases.</summary>
+    public bool AttentionBias { get; init; }
+
+    /// <summary>Whether the map from the attended values has a bias.</summary>
+    public bool AttentionOutputBias { get; init; }
+
+    /// <summary>Whether the MLP's maps have biases.</summary>
+    public bool MlpBias { get; init; }
+
+    /// <summary>Whether the embedding is the unembedding too.</summary>
+    public bool TiedUnembedding { get; init; }
+
     /// <summary>Factor on the token embeddings.</summary>
     public double EmbeddingScale { get; init; } = 1;
 

@@ -47,6 +47,13 @@ public sealed record BlockWeights(Norm Norm1, QueryKeyValue QueryKeyValue, Linea
 
     /// <summary>After the MLP, before it is added; null for none.</summary>
     public Norm? PostNorm2 { get; init; }
+
+    internal IEnumerable<torch.Tensor?> Tensors()
+    {
+        Norm?[] norms = [Norm1, Norm2, QueryNorm, KeyNorm, PostNorm1, PostNorm2];
+        Linear?[] maps = [.. QueryKeyValue.Maps, AttentionOutput, MlpIn, MlpGate, MlpOut];
+        return norms.SelectMany(norm => new[] { norm?.Weight, norm?.Bias }).Concat(maps.SelectMany(map => new[] { map?.Weight, map?.Bias }));
+    }
 }
 
 /// <summary>All weights of a model by their part in it.</summary>
@@ -62,4 +69,12 @@ public sealed record TransformerWeights(
     IReadOnlyList<BlockWeights> Blocks,
     Norm FinalNorm,
     torch.Tensor Unembedding,
-    torch.Tensor? UnembeddingBias = null);
+    torch.Tensor? UnembeddingBias = null)
+{
+    /// <summary>Every tensor once, views of stored ones too.</summary>
+    internal IEnumerable<torch.Tensor> Tensors()
+    {
+        IEnumerable<torch.Tensor?> outer = [Embedding, Positions, FinalNorm.Weight, FinalNorm.Bias, Unembedding, UnembeddingBias];
+        return outer.Concat(Blocks.SelectMany(block => block.Tensors())).OfType<torch.Tensor>().Distinct(ReferenceEqualityComparer.Instance).Cast<torch.Tensor>();
+    }
+}
