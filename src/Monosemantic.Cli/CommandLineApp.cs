@@ -21,6 +21,8 @@ public static class CommandLineApp
         EvalCommand.Create,
         ScanCommand.Create,
         ReportCommand.Create,
+        ForwardCommand.Create,
+        GenerateCommand.Create,
         LanguageModelCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,

@@ -68,7 +68,7 @@ public static class EvidenceScan
     {
         using var scope = torch.NewDisposeScope();
         return ResidualDirections(model, at, units) is { } directions
-            ? LogitEffects.Of(directions, model.Weights.Unembedding, model.Weights.FinalNorm.Weight, centred: true, count)
+            ? LogitEffects.Of(directions, model.Weights.Unembedding, model.FinalGain(), centred: model.Config.Norm == NormKind.Layer, count)
             : null;
     }
 

@@ -2,82 +2,8 @@ using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Monosemantic.Runtime;
-using TorchSharp;
 
 namespace Monosemantic.Models;
-
-/// <summary>Called at a hook point with the value there; what it returns is what the model goes on with.</summary>
-/// <param name="at">Where in the model.</param>
-/// <param name="value">The value there, such as [batch, position, d_model]; return it unchanged to only read it.</param>
-/// <returns>The value to go on with, of the same shape.</returns>
-public delegate torch.Tensor Hook(HookPoint at, torch.Tensor value);
-
-/// <summary>The places in a model at which a value can be read or replaced.</summary>
-public enum HookSite
-{
-    /// <summary>Token embeddings [b, t, d_model].</summary>
-    Embed,
-
-    /// <summary>Position embeddings [b, t, d_model]; only in models with learned positions.</summary>
-    PosEmbed,
-
-    /// <summary>Residual stream at the start of a block [b, t, d_model].</summary>
-    ResidPre,
-
-    /// <summary>Divisor of the norm before attention [b, t, 1].</summary>
-    Ln1Scale,
-
-    /// <summary>Normalised input of attention, before the norm's weight and bias [b, t, d_model].</summary>
-    Ln1Normalized,
-
-    /// <summary>Queries [b, t, head, d_head].</summary>
-    AttnQ,
-
-    /// <summary>Keys [b, t, head, d_head].</summary>
-    AttnK,
-
-    /// <summary>Values [b, t, head, d_head].</summary>
-    AttnV,
-
-    /// <summary>Attention scores after scaling and masking [b, head, t, t].</summary>
-    AttnScores,
-
-    /// <summary>Attention pattern: softmax of the scores [b, head, t, t].</summary>
-    AttnPattern,
-
-    /// <summary>Attention-weighted values per head, before the output matrix [b, t, head, d_head].</summary>
-    AttnZ,
-
-    /// <summary>What attention adds to the residual stream [b, t, d_model].</summary>
-    AttnOut,
-
-    /// <summary>Residual stream between attention and MLP [b, t, d_model].</summary>
-    ResidMid,
-
-    /// <summary>Divisor of the norm before the MLP [b, t, 1].</summary>
-    Ln2Scale,
-
-    /// <summary>Normalised input of the MLP, before the norm's weight and bias [b, t, d_model].</summary>
-    Ln2Normalized,
-
-    /// <summary>MLP neurons before the activation function [b, t, d_mlp].</summary>
-    MlpPre,
-
-    /// <summary>MLP neurons after the activation function [b, t, d_mlp].</summary>
-    MlpPost,
-
-    /// <summary>What the MLP adds to the residual stream [b, t, d_model].</summary>
-    MlpOut,
-
-    /// <summary>Residual stream at the end of a block [b, t, d_model].</summary>
-    ResidPost,
-
-    /// <summary>Divisor of the final norm [b, t, 1].</summary>
-    LnFinalScale,
-
-    /// <summary>Normalised final residual stream, before the norm's weight and bias [b, t, d_model].</summary>
-    LnFinalNormalized,
-}
 
 /// <summary>A named place in a model, in the spelling of TransformerLens: <c>blocks.4.hook_resid_post</c>.</summary>
 /// <param name="Site">Which value.</param>
@@ -94,15 +20,22 @@ public readonly record struct HookPoint(HookSite Site, int Layer)
         [HookSite.AttnQ] = "attn.hook_q",
         [HookSite.AttnK] = "attn.hook_k",
         [HookSite.AttnV] = "attn.hook_v",
+        [HookSite.AttnRotQ] = "attn.hook_rot_q",
+        [HookSite.AttnRotK] = "attn.hook_rot_k",
         [HookSite.AttnScores] = "attn.hook_attn_scores",
         [HookSite.AttnPattern] = "attn.hook_pattern",
         [HookSite.AttnZ] = "attn.hook_z",
+        [HookSite.Ln1PostScale] = "ln1_post.hook_scale",
+        [HookSite.Ln1PostNormalized] = "ln1_post.hook_normalized",
         [HookSite.AttnOut] = "hook_attn_out",
         [HookSite.ResidMid] = "hook_resid_mid",
         [HookSite.Ln2Scale] = "ln2.hook_scale",
         [HookSite.Ln2Normalized] = "ln2.hook_normalized",
         [HookSite.MlpPre] = "mlp.hook_pre",
+        [HookSite.MlpPreLinear] = "mlp.hook_pre_linear",
         [HookSite.MlpPost] = "mlp.hook_post",
+        [HookSite.Ln2PostScale] = "ln2_post.hook_scale",
+        [HookSite.Ln2PostNormalized] = "ln2_post.hook_normalized",
         [HookSite.MlpOut] = "hook_mlp_out",
         [HookSite.ResidPost] = "hook_resid_post",
         [HookSite.LnFinalScale] = "ln_final.hook_scale",
@@ -115,6 +48,34 @@ public readonly record struct HookPoint(HookSite Site, int Layer)
     /// <param name="site">The site.</param>
     public static bool IsInBlock(HookSite site) =>
         site is not (HookSite.Embed or HookSite.PosEmbed or HookSite.LnFinalScale or HookSite.LnFinalNormalized);
+
+    /// <summary>Every hook point of a model, in forward order.</summary>
+    /// <param name="config">The model's shape.</param>
+    public static IReadOnlyList<HookPoint> AllOf(TransformerConfig config)
+    {
+        HookSite[] sites = [.. Enum.GetValues<HookSite>().Where(site => Absence(config, site) is null)];
+        IEnumerable<HookPoint> blocks = Enumerable.Range(0, config.Layers).SelectMany(_ => sites.Where(IsInBlock), (layer, site) => new HookPoint(site, layer));
+        IEnumerable<HookPoint> outer = sites.Where(site => !IsInBlock(site)).Select(site => new HookPoint(site, -1));
+        return [.. outer.Where(point => point.Site <= HookSite.PosEmbed), .. blocks, .. outer.Where(point => point.Site > HookSite.PosEmbed)];
+    }
+
+    /// <summary>Why models of a shape have no such point, or null where they have it.</summary>
+    /// <param name="config">The model's shape.</param>
+    /// <param name="site">Which value.</param>
+    public static string? Absence(TransformerConfig config, HookSite site)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return site switch
+        {
+            HookSite.PosEmbed when !config.LearnedPositions => "its positions are not added to the embeddings; queries and keys are rotated by them instead",
+            HookSite.ResidMid when config.ParallelResidual => "attention and MLP of a block read the same residual stream, so that there is none between them",
+            HookSite.MlpPreLinear when !config.GatedMlp => "its MLPs are not gated",
+            HookSite.AttnRotQ or HookSite.AttnRotK when !config.Rotates => "its queries and keys are not rotated",
+            HookSite.Ln1PostScale or HookSite.Ln1PostNormalized or HookSite.Ln2PostScale or HookSite.Ln2PostNormalized when !config.PostNorms =>
+                "what its attention and MLPs add is not normalised",
+            _ => null,
+        };
+    }
 
     /// <summary>Reads a name such as <c>blocks.4.hook_resid_post</c> or <c>blocks.0.mlp.hook_post</c>.</summary>
     /// <param name="name">The name.</param>

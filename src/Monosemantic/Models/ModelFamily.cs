@@ -14,12 +14,35 @@ public sealed record ModelFamily(string Name, string Summary, Func<ConfigReader,
     public static IReadOnlyList<ModelFamily> All { get; } =
     [
         Gpt2.Family,
+        GptNeo.Family,
+        GptNeoX.Family,
+        Llama.Family,
+        Mistral.Family,
+        Gemma.Family,
+        Gemma2.Family,
+        Gemma3.Family,
+        Qwen2.Family,
+        Qwen3.Family,
+        Phi3.Family,
     ];
+
+    /// <summary>Other spellings of <c>model_type</c> that mean this family.</summary>
+    public IReadOnlyList<string> Aliases { get; init; } = [];
+
+    /// <summary>Whether numbers of the reference library are among the tests; otherwise only those of a second implementation are.</summary>
+    public bool CheckedAgainstReference { get; init; } = true;
 
     /// <summary>The family of a name.</summary>
     /// <param name="name">A <c>model_type</c>.</param>
     /// <param name="source">Where the name stands, for the error.</param>
     /// <exception cref="UserErrorException">No such family is known.</exception>
-    public static ModelFamily Find(string? name, string source) => All.FirstOrDefault(family => family.Name == name)
-        ?? throw new UserErrorException($"{source}: model_type '{name}' is not a known family; known are {string.Join(", ", All.Select(family => family.Name))}", Suggestion.Nearest(name ?? "", All.Select(family => family.Name)) is { } near ? $"did you mean {near}?" : "run `monosemantic list families` to see what each one covers");
+    public static ModelFamily Find(string? name, string source)
+    {
+        if (All.FirstOrDefault(family => family.Name == name || family.Aliases.Contains(name)) is { } found) return found;
+        IEnumerable<string> known = All.SelectMany(family => family.Aliases.Prepend(family.Name));
+        string what = name is null ? "model_type is missing" : $"model_type '{name}' is not a known family";
+        throw new UserErrorException(
+            $"{source}: {what}; known are {string.Join(", ", known)}",
+            Suggestion.Nearest(name ?? "", known) is { } near ? $"did you mean {near}?" : "run `monosemantic list families` to see what each one covers");
+    }
 }

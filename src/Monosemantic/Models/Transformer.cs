@@ -39,34 +39,27 @@ public sealed class Transformer : IDisposable
     /// <summary>What the model is called: its folder's name.</summary>
     public string Name { get; }
 
-    /// <summary>SHA-256 of <c>model.safetensors</c>.</summary>
+    /// <summary>SHA-256 of the weights' file; with several, of the list of their hashes and names.</summary>
     public string Sha256 { get; }
 
     /// <summary>Every hook point of the model, in forward order.</summary>
-    public IReadOnlyList<HookPoint> HookPoints => [.. Enum.GetValues<HookSite>().SelectMany(PointsOf).OrderBy(ForwardOrder)];
+    public IReadOnlyList<HookPoint> HookPoints => HookPoint.AllOf(Config);
 
-    /// <summary>Loads a local Hugging Face folder: <c>config.json</c> and <c>model.safetensors</c>.</summary>
-    /// <param name="directory">The folder.</param>
+    /// <summary>What is odd about the model's files, such as weights that are not finite; empty where nothing is.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>
+    /// Loads a local Hugging Face folder, <c>config.json</c> and <c>model.safetensors</c> or its shards, or a llama2.c file.
+    /// Weights stored as float32 stay in the mapped file; others are copied once.
+    /// </summary>
+    /// <param name="path">The folder or the file.</param>
     /// <exception cref="UserErrorException">A file is missing or broken, or holds what the family does not know.</exception>
-    public static Transformer Load(string directory)
-    {
-        string configPath = Path.Combine(directory, "config.json");
-        if (!Directory.Exists(directory)) throw new UserErrorException($"the model folder {directory} does not exist", "give the folder that holds config.json and model.safetensors");
-        var reader = new ConfigReader(configPath);
-        TransformerConfig config = ModelFamily.Find(reader.Text("model_type"), configPath).ReadConfig(reader);
-        using var weights = new WeightReader(directory);
-        try
-        {
-            TransformerWeights assembled = ModelFamily.Find(config.Family, configPath).ReadWeights(config, weights);
-            string name = new DirectoryInfo(directory).Name;
-            return new Transformer(config, assembled, weights.Taken, name, Hashing.OfFile(Path.Combine(directory, "model.safetensors")));
-        }
-        catch
-        {
-            weights.Release();
-            throw;
-        }
-    }
+    public static Transformer Load(string path) => ModelLoader.Load(path);
+
+    /// <summary>The shape of a model on disk, without its weights.</summary>
+    /// <param name="path">A Hugging Face folder or a llama2.c file.</param>
+    /// <exception cref="UserErrorException">The config is missing or broken, or holds what the family does not know.</exception>
+    public static TransformerConfig Shape(string path) => ModelLoader.Shape(path);
 
     /// <summary>Width of the last dimension at a hook point, heads flattened: the width of its activations as stored.</summary>
     /// <param name="at">A hook point of this model.</param>
@@ -75,9 +68,10 @@ public sealed class Transformer : IDisposable
         Check(at);
         return at.Site switch
         {
-            HookSite.MlpPre or HookSite.MlpPost => Config.DMlp,
-            HookSite.AttnQ or HookSite.AttnK or HookSite.AttnV or HookSite.AttnZ => Config.Heads * Config.DHead,
-            HookSite.Ln1Scale or HookSite.Ln2Scale or HookSite.LnFinalScale => 1,
+            HookSite.MlpPre or HookSite.MlpPreLinear or HookSite.MlpPost => Config.DMlp,
+            HookSite.AttnQ or HookSite.AttnRotQ or HookSite.AttnZ => Config.Heads * Config.DHead,
+            HookSite.AttnK or HookSite.AttnRotK or HookSite.AttnV => Config.KeyValueHeads * Config.DHead,
+            HookSite.Ln1Scale or HookSite.Ln2Scale or HookSite.Ln1PostScale or HookSite.Ln2PostScale or HookSite.LnFinalScale => 1,
             HookSite.AttnScores or HookSite.AttnPattern => throw new UserErrorException($"{at} has no fixed width: it grows with the context", "attention patterns can be hooked but not stored as rows"),
             _ => Config.DModel,
         };
@@ -92,9 +86,26 @@ public sealed class Transformer : IDisposable
     public Tensor Forward(Tensor tokens, Hook? hook = null, params ReadOnlySpan<HookPoint> at)
     {
         var taps = new HookTaps(hook, CheckedSet(at));
+        CheckTokens(tokens);
         using var scope = NewDisposeScope();
-        Tensor residual = Residual(tokens, taps)!;
+        Tensor residual = Residual(tokens, new ForwardPass(Config, taps, 0, tokens.shape[1]))!;
         return Unembed(residual, taps).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Predicts from tokens that follow those of a cache, as <see cref="Forward"/> over all of them would; only the new ones are computed.</summary>
+    /// <param name="tokens">The new token ids [b, t] int64.</param>
+    /// <param name="cache">What was seen before; extended by the new tokens.</param>
+    /// <param name="onlyLast">Whether only the last position's logits are wanted.</param>
+    /// <returns>Logits of the new positions [b, t, vocabulary], or [b, vocabulary] of the last one.</returns>
+    /// <exception cref="UserErrorException">A token id is outside the vocabulary, or the positions are used up.</exception>
+    public Tensor Continue(Tensor tokens, KeyValueCache cache, bool onlyLast = false)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        CheckTokens(tokens, cache.Length);
+        using var scope = NewDisposeScope();
+        Tensor residual = Residual(tokens, new ForwardPass(Config, HookTaps.None, cache.Length, tokens.shape[1]) { Cache = cache })!;
+        cache.Advance(tokens.shape[1]);
+        return Unembed(onlyLast ? residual.select(1, -1) : residual).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs the model only as far as the last of the given hook points.</summary>
@@ -105,14 +116,18 @@ public sealed class Transformer : IDisposable
     {
         if (at.Length == 0) throw new ArgumentException("at least one hook point is needed", nameof(at));
         var taps = new HookTaps(hook, CheckedSet(at)) { StopAfterLast = true };
+        CheckTokens(tokens);
         using var scope = NewDisposeScope();
-        if (Residual(tokens, taps) is { } residual) _ = FinalNormed(residual, taps);
+        if (Residual(tokens, new ForwardPass(Config, taps, 0, tokens.shape[1])) is { } residual) _ = FinalNormed(residual, taps);
     }
 
     /// <summary>Logits of a final residual stream: final norm, then unembedding.</summary>
     /// <param name="residual">[.., d_model].</param>
     /// <returns>[.., vocabulary].</returns>
     public Tensor Unembed(Tensor residual) => Unembed(residual, HookTaps.None);
+
+    /// <summary>The factor that the final norm puts on each dimension [d_model].</summary>
+    public Tensor FinalGain() => Normalisation.Gain(Config, Weights.FinalNorm);
 
     /// <summary>Cross-entropy of each position's prediction of the next token.</summary>
     /// <param name="logits">[b, t, vocabulary].</param>
@@ -132,46 +147,55 @@ public sealed class Transformer : IDisposable
     /// <summary>Frees the weights.</summary>
     public void Dispose()
     {
-        foreach (Tensor tensor in named.Values) tensor.Dispose();
+        foreach (Tensor tensor in named.Values.Concat(Weights.Tensors())) tensor.Dispose();
     }
 
-    private Tensor? Residual(Tensor tokens, HookTaps taps)
+    // The rotary tables live in the caller's scope; here only the newest residual stream is kept.
+    private Tensor? Residual(Tensor tokens, ForwardPass pass)
     {
-        CheckTokens(tokens);
-        long batch = tokens.shape[0], length = tokens.shape[1];
-        Tensor embedded = taps.At(new(HookSite.Embed, -1), Weights.Embedding.index_select(0, tokens.reshape(-1)).view(batch, length, Config.DModel));
-        if (taps.Finished) return null;
-        Tensor positions = taps.At(new(HookSite.PosEmbed, -1), Weights.Positions.narrow(0, 0, length).unsqueeze(0).expand(batch, -1, -1));
-        if (taps.Finished) return null;
-        Tensor residual = embedded + positions;
+        using var scope = NewDisposeScope();
+        if (Embedded(tokens, pass) is not { } residual) return null;
         for (int layer = 0; layer < Config.Layers; layer++)
         {
-            if (TransformerBlock.Forward(Config, Weights.Blocks[layer], layer, residual, taps) is not { } next) return null;
+            if (TransformerBlock.Forward(pass, Weights.Blocks[layer], layer, residual) is not { } next) return null;
+            if (scope.Contains(residual) && !ReferenceEquals(next, residual)) residual.Dispose();
             residual = next;
         }
-        return residual;
+        return scope.Release(residual);
+    }
+
+    private Tensor? Embedded(Tensor tokens, ForwardPass pass)
+    {
+        Tensor rows = Weights.Embedding.index_select(0, tokens.reshape(-1)).view(tokens.shape[0], pass.Length, Config.DModel);
+        Tensor embedded = pass.At(HookSite.Embed, -1, Config.EmbeddingScale == 1 ? rows : rows * Config.EmbeddingScale);
+        if (pass.Taps.Finished) return null;
+        if (Weights.Positions is null) return embedded;
+        Tensor positions = pass.At(HookSite.PosEmbed, -1, Weights.Positions.narrow(0, pass.Offset, pass.Length).unsqueeze(0).expand(tokens.shape[0], -1, -1));
+        return pass.Taps.Finished ? null : embedded + positions;
     }
 
     private Tensor Unembed(Tensor residual, HookTaps taps)
     {
         using var scope = NewDisposeScope();
-        Tensor normed = FinalNormed(residual, taps);
-        Tensor logits = normed.reshape(-1, Config.DModel).mm(Weights.Unembedding.t());
+        Tensor rows = FinalNormed(residual, taps).reshape(-1, Config.DModel), directions = Weights.Unembedding.t();
+        Tensor logits = Weights.UnembeddingBias is { } bias ? addmm(bias, rows, directions, 1, 1) : rows.mm(directions);
+        if (Config.LogitSoftCap is { } cap) logits = (logits / cap).tanh() * cap;
         return logits.view([.. residual.shape[..^1], Config.VocabularySize]).MoveToOuterDisposeScope();
     }
 
     private Tensor FinalNormed(Tensor residual, HookTaps taps) =>
-        TransformerBlock.Normalise(Config, Weights.FinalNorm, residual, new(HookSite.LnFinalScale, -1), new(HookSite.LnFinalNormalized, -1), taps);
+        Normalisation.Apply(Config, Weights.FinalNorm, residual, new(HookSite.LnFinalScale, -1), new(HookSite.LnFinalNormalized, -1), taps);
 
-    private void CheckTokens(Tensor tokens)
+    private void CheckTokens(Tensor tokens, long seen = 0)
     {
         ArgumentNullException.ThrowIfNull(tokens);
         if (tokens.dim() != 2 || tokens.dtype != ScalarType.Int64) throw new ArgumentException($"tokens must be [batch, position] int64, not [{string.Join(", ", tokens.shape)}] {tokens.dtype}", nameof(tokens));
-        if (tokens.shape[1] > Config.MaxPositions)
+        if (seen + tokens.shape[1] > Config.MaxPositions)
         {
-            throw new UserErrorException($"a context of {tokens.shape[1]} tokens is too long for {Name}: it has {Config.MaxPositions} positions", $"use contexts of at most {Config.MaxPositions} tokens");
+            throw new UserErrorException($"a context of {seen + tokens.shape[1]} tokens is too long for {Name}: it has {Config.MaxPositions} positions", $"use contexts of at most {Config.MaxPositions} tokens");
         }
         if (tokens.numel() == 0) return;
+        using var scope = NewDisposeScope();
         long low = tokens.min().item<long>(), high = tokens.max().item<long>();
         if (low < 0 || high >= Config.VocabularySize)
         {
@@ -179,29 +203,28 @@ public sealed class Transformer : IDisposable
         }
     }
 
+    /// <summary>Checks that the model has some points.</summary>
+    /// <param name="points">The points.</param>
+    /// <exception cref="UserErrorException">It lacks one; the message says why.</exception>
+    public void RequirePoints(params ReadOnlySpan<HookPoint> points)
+    {
+        foreach (HookPoint point in points) Check(point);
+    }
+
     private HashSet<HookPoint>? CheckedSet(ReadOnlySpan<HookPoint> at)
     {
         if (at.Length == 0) return null;
-        foreach (HookPoint point in at) Check(point);
+        RequirePoints(at);
         return [.. at];
     }
 
     private void Check(HookPoint at)
     {
+        if (HookPoint.Absence(Config, at.Site) is { } reason)
+        {
+            throw new UserErrorException($"{at} does not exist in {Name}: {reason}", $"its points are {string.Join(", ", HookPoints.Where(point => point.Layer <= 0))}");
+        }
         if (!HookPoint.IsInBlock(at.Site) || (at.Layer >= 0 && at.Layer < Config.Layers)) return;
-        throw new UserErrorException($"{at} does not exist in {Name}: it has blocks 0..{Config.Layers - 1}", $"its points are hook_embed, hook_pos_embed, and in each block {string.Join(", ", PointsIn(0))}");
+        throw new UserErrorException($"{at} does not exist in {Name}: it has blocks 0..{Config.Layers - 1}", $"its points are {string.Join(", ", HookPoints.Where(point => point.Layer <= 0))}");
     }
-
-    private IEnumerable<HookPoint> PointsOf(HookSite site) =>
-        HookPoint.IsInBlock(site) ? Enumerable.Range(0, Config.Layers).Select(layer => new HookPoint(site, layer)) : [new HookPoint(site, -1)];
-
-    private IEnumerable<string> PointsIn(int layer) =>
-        HookPoints.Where(point => point.Layer == layer).Select(point => point.ToString()["blocks.0.".Length..]);
-
-    private (int, int) ForwardOrder(HookPoint at) => at.Site switch
-    {
-        HookSite.Embed or HookSite.PosEmbed => (-1, (int)at.Site),
-        HookSite.LnFinalScale or HookSite.LnFinalNormalized => (Config.Layers, (int)at.Site),
-        _ => (at.Layer, (int)at.Site),
-    };
 }

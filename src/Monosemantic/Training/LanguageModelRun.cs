@@ -107,7 +107,7 @@ public sealed class LanguageModelRun
 
     private LanguageModelSample Sample(Transformer model, Tokenizer tokenizer, int step, int bos)
     {
-        int[] tokens = TextSampler.Sample(model, [bos], SampleTokens, SampleTemperature, new SeededRandom(config.Seed, stream: -1));
+        int[] tokens = TextSampler.Sample(model, [bos], SampleTokens, new SamplingOptions(SampleTemperature), new SeededRandom(config.Seed, stream: -1));
         int end = Array.IndexOf(tokens, bos);
         return new(step, tokenizer.Decode(end > 0 ? tokens.AsSpan(0, end) : tokens));
     }

@@ -11,13 +11,8 @@ namespace Monosemantic.Models.Families;
 /// </summary>
 public static partial class Gpt2
 {
-    private static readonly string[] Ignorable =
-    [
-        "_name_or_path", "architectures", "attn_pdrop", "bos_token_id", "dtype", "embd_pdrop", "eos_token_id", "gradient_checkpointing",
-        "initializer_range", "n_ctx", "pad_token_id", "reorder_and_upcast_attn", "resid_pdrop", "return_dict", "summary_activation",
-        "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "torch_dtype",
-        "transformers_version", "use_cache",
-    ];
+    // n_ctx repeats n_positions; upcasting does nothing to float32.
+    private static readonly string[] Ignorable = ["n_ctx", "reorder_and_upcast_attn"];
 
     /// <summary>The registry's entry.</summary>
     public static ModelFamily Family { get; } = new("gpt2", "GPT-2: learned positions, pre-norm, GELU, tied unembedding", ReadConfig, ReadWeights);
@@ -54,13 +49,19 @@ public static partial class Gpt2
         Layers = layers,
         DModel = dModel,
         Heads = heads,
+        KeyValueHeads = heads,
         DHead = dModel / heads,
         DMlp = 4 * dModel,
         VocabularySize = vocabularySize,
         MaxPositions = positions,
         NormEpsilon = 1e-5,
         Activation = ActivationFunction.Gelu,
-        AttentionScales = [.. Enumerable.Repeat(1 / Math.Sqrt(dModel / heads), layers)],
+        Attention = [.. Enumerable.Repeat(new AttentionConfig(1 / Math.Sqrt(dModel / heads)), layers)],
+        LearnedPositions = true,
+        AttentionBias = true,
+        AttentionOutputBias = true,
+        MlpBias = true,
+        TiedUnembedding = true,
     };
 
     /// <summary>
@@ -97,7 +98,7 @@ public static partial class Gpt2
         for (int i = 0; i < config.Layers; i++)
         {
             string h = $"transformer.h.{i.ToString(CultureInfo.InvariantCulture)}.";
-            blocks.Add(new(NormAt(h + "ln_1"), LinearAt(h + "attn.c_attn"), LinearAt(h + "attn.c_proj"), NormAt(h + "ln_2"), LinearAt(h + "mlp.c_fc"), LinearAt(h + "mlp.c_proj")));
+            blocks.Add(new(NormAt(h + "ln_1"), new JoinedMap(LinearAt(h + "attn.c_attn")), LinearAt(h + "attn.c_proj"), NormAt(h + "ln_2"), LinearAt(h + "mlp.c_fc"), LinearAt(h + "mlp.c_proj")));
         }
         return new(embedding, positions, blocks, NormAt("transformer.ln_f"), embedding);
     }
@@ -105,44 +106,41 @@ public static partial class Gpt2
     private static TransformerConfig ReadConfig(ConfigReader config)
     {
         int layers = config.Count("n_layer"), dModel = config.Count("n_embd"), heads = config.Count("n_head");
-        if (dModel % heads != 0) throw new UserErrorException($"n_embd is {dModel} in {config.Path}; it must be a multiple of n_head, {heads}", "copy the model's own config.json");
+        int width = CommonKeys.SharedWidth(config, "n_head", dModel, heads);
         bool scaled = config.Flag("scale_attn_weights", true), byLayer = config.Flag("scale_attn_by_inverse_layer_idx", false);
-        if (config.Flag("add_cross_attention", false)) throw new UserErrorException($"add_cross_attention is true in {config.Path}", "only decoder-only GPT-2 models are read");
-        if (!config.Flag("tie_word_embeddings", true)) throw new UserErrorException($"tie_word_embeddings is false in {config.Path}", "GPT-2 models with an unembedding of their own are not read");
-        double scale = scaled ? 1 / Math.Sqrt(dModel / heads) : 1;
+        double scale = scaled ? 1 / Math.Sqrt(width) : 1;
         var shape = new TransformerConfig
         {
             Family = config.Text("model_type")!,
             Layers = layers,
             DModel = dModel,
             Heads = heads,
-            DHead = dModel / heads,
+            KeyValueHeads = heads,
+            DHead = width,
             DMlp = config.OptionalCount("n_inner") ?? 4 * dModel,
             VocabularySize = config.Count("vocab_size"),
             MaxPositions = config.Count("n_positions"),
             NormEpsilon = config.Number("layer_norm_epsilon", 1e-5),
-            Activation = ReadActivation(config),
-            AttentionScales = [.. Enumerable.Range(0, layers).Select(layer => byLayer ? scale / (layer + 1) : scale)],
+            Activation = CommonKeys.Activation(config, "activation_function", "gelu_new"),
+            Attention = [.. Enumerable.Range(0, layers).Select(layer => new AttentionConfig(byLayer ? scale / (layer + 1) : scale))],
+            LearnedPositions = true,
+            AttentionBias = true,
+            AttentionOutputBias = true,
+            MlpBias = true,
+            TiedUnembedding = config.Flag("tie_word_embeddings", true),
         };
-        config.Finish(Ignorable.Concat(GenerationKeys.All));
+        CommonKeys.Finish(config, Ignorable);
         return shape;
     }
-
-    private static ActivationFunction ReadActivation(ConfigReader config) => (config.Text("activation_function") ?? "gelu_new") switch
-    {
-        "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => ActivationFunction.GeluTanh,
-        "gelu" => ActivationFunction.Gelu,
-        "relu" => ActivationFunction.Relu,
-        var other => throw new UserErrorException($"activation_function is '{other}' in {config.Path}; known are gelu_new, gelu_pytorch_tanh, gelu, relu", "the model needs an activation that is not built yet"),
-    };
 
     // Files from the hub often lack the "transformer." prefix, and may hold a copy of the tied unembedding.
     private static TransformerWeights ReadWeights(TransformerConfig config, WeightReader weights)
     {
         Dictionary<string, long[]> shapes = Names(config).ToDictionary(pair => pair.Name, pair => pair.Shape);
-        bool prefixed = weights.Has("transformer.wte.weight");
+        bool prefixed = weights.Has("transformer.wte.weight") || !weights.Has("wte.weight");
         TransformerWeights assembled = Assemble(config, name => weights.Take(prefixed ? name : name["transformer.".Length..], shapes[name]));
-        weights.Finish(StoredBuffers());
+        if (!config.TiedUnembedding) assembled = assembled with { Unembedding = weights.Take("lm_head.weight", config.VocabularySize, config.DModel) };
+        weights.Finish(config.TiedUnembedding ? [Buffers(), Copy()] : [Buffers()]);
         return assembled;
     }
 
@@ -165,6 +163,9 @@ public static partial class Gpt2
         yield return ("transformer.ln_f.bias", [d]);
     }
 
-    [GeneratedRegex(@"(^|\.)h\.\d+\.attn\.(bias|masked_bias)$|^lm_head\.weight$")]
-    private static partial Regex StoredBuffers();
+    [GeneratedRegex(@"(^|\.)h\.\d+\.attn\.(bias|masked_bias)$")]
+    private static partial Regex Buffers();
+
+    [GeneratedRegex(@"^lm_head\.weight$")]
+    private static partial Regex Copy();
 }
