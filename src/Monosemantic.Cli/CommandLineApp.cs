@@ -23,6 +23,7 @@ public static class CommandLineApp
         ReportCommand.Create,
         ForwardCommand.Create,
         GenerateCommand.Create,
+        ModelCommand.Create,
         LanguageModelCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,
