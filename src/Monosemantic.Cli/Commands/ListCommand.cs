@@ -9,7 +9,7 @@ internal static class ListCommand
 {
     private static readonly IReadOnlyList<(string Name, string Summary, Func<IEnumerable<(string Name, string Summary)>> Rows)> Registries =
     [
-        ("families", "model families that can be loaded", () => ModelFamily.All.Select(family => (family.Name, family.Summary))),
+        ("families", "model families that can be loaded", () => ModelFamily.Listing),
     ];
 
     internal static Command Create()

@@ -77,10 +77,13 @@ public readonly record struct HookPoint(HookSite Site, int Layer)
         };
     }
 
-    /// <summary>Reads a name such as <c>blocks.4.hook_resid_post</c> or <c>blocks.0.mlp.hook_post</c>.</summary>
+    /// <summary>
+    /// Reads a name such as <c>blocks.4.hook_resid_post</c> or <c>blocks.0.mlp.hook_post</c>, or a common alias of one: see
+    /// <see cref="HookAliases"/>.
+    /// </summary>
     /// <param name="name">The name.</param>
     /// <exception cref="UserErrorException">It names no hook point.</exception>
-    public static HookPoint Parse(string name) => TryParse(name, out HookPoint? point)
+    public static HookPoint Parse(string name) => TryParse(HookAliases.Canonical(name), out HookPoint? point)
         ? point.Value
         : throw new UserErrorException($"'{name}' is not a hook point", "write it as blocks.2.hook_resid_post, blocks.2.mlp.hook_post, blocks.2.attn.hook_z or hook_embed");
 

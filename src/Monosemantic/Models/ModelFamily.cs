@@ -32,6 +32,13 @@ public sealed record ModelFamily(string Name, string Summary, Func<ConfigReader,
     /// <summary>Whether numbers of the reference library are among the tests; otherwise only those of a second implementation are.</summary>
     public bool CheckedAgainstReference { get; init; } = true;
 
+    /// <summary>What <c>list families</c> prints: every family, and the files that are read without a config.</summary>
+    public static IEnumerable<(string Name, string Summary)> Listing =>
+    [
+        .. All.Select(family => (family.Name, family.CheckedAgainstReference ? family.Summary : $"{family.Summary}; not yet checked against the reference")),
+        ("llama2.c", "model files of llama2.c, given by their path: legacy, version 1 (float32) and version 2 (int8)"),
+    ];
+
     /// <summary>The family of a name.</summary>
     /// <param name="name">A <c>model_type</c>.</param>
     /// <param name="source">Where the name stands, for the error.</param>

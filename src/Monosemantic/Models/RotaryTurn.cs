@@ -41,7 +41,8 @@ internal sealed class RotaryTurn
 
     private Tensor Neighbours(Tensor x)
     {
-        Tensor pairs = x.unflatten(-1, [-1, 2]), even = pairs.select(-1, 0), odd = pairs.select(-1, 1);
-        return stack([(even * cosines) - (odd * sines), (odd * cosines) + (even * sines)], -1).flatten(-2);
+        long[] shape = x.shape;
+        Tensor pairs = x.reshape(shape[0], shape[1], shape[2], -1, 2), even = pairs.select(-1, 0), odd = pairs.select(-1, 1);
+        return stack([(even * cosines) - (odd * sines), (odd * cosines) + (even * sines)], -1).view(shape);
     }
 }

@@ -126,7 +126,7 @@ public sealed class Transformer : IDisposable
     /// <returns>[.., vocabulary].</returns>
     public Tensor Unembed(Tensor residual) => Unembed(residual, HookTaps.None);
 
-    /// <summary>The factor that the final norm puts on each dimension [d_model].</summary>
+    /// <summary>The factor that the final norm puts on each dimension [d_model]; it may be the model's own tensor.</summary>
     public Tensor FinalGain() => Normalisation.Gain(Config, Weights.FinalNorm);
 
     /// <summary>Cross-entropy of each position's prediction of the next token.</summary>

@@ -1,5 +1,4 @@
 using Monosemantic.Models;
-using Monosemantic.Models.Families;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Tests.Models;
@@ -7,18 +6,65 @@ namespace Monosemantic.Tests.Models;
 [Collection(Alone.Name)]
 public sealed class LiveTensorTests
 {
-    [Fact]
-    public void A_forward_leaves_no_tensor_behind()
+    // What earlier tests left to the collector must not go while this one counts.
+    public LiveTensorTests()
     {
-        TransformerConfig config = Gpt2.Shape(layers: 2, dModel: 16, heads: 4, vocabularySize: 11, positions: 8);
-        Dictionary<string, Tensor> weights = Gpt2.Initialise(config, seed: 7);
-        using var model = new Transformer(config, Gpt2.Assemble(config, name => weights[name]), weights, "toy", "");
-        using Tensor tokens = tensor(new long[] { 3, 1, 4, 1, 5, 9, 2, 6 }).view(2, 4);
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+    }
+
+    public static TheoryData<string> Families() => [.. FamilyModel.Names];
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void A_forward_leaves_no_tensor_behind(string name)
+    {
+        using var family = new FamilyModel(name);
         long before = Tensor.TotalCount;
 
-        model.Forward(tokens, (_, value) => value).Dispose();
-        model.Run(tokens, (_, value) => value, HookPoint.Parse("blocks.1.mlp.hook_post"));
+        family.Model.Forward(family.Tokens).Dispose();
+        family.Model.Forward(family.Tokens, (_, value) => value).Dispose();
+        foreach (HookPoint point in family.Model.HookPoints) family.Model.Run(family.Tokens, (_, value) => value, point);
 
         Assert.Equal(before, Tensor.TotalCount);
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void A_model_leaves_no_tensor_behind(string name)
+    {
+        long before = Tensor.TotalCount;
+        new FamilyModel(name).Dispose();
+        Assert.Equal(before, Tensor.TotalCount);
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void A_block_holds_as_many_tensors_as_the_block_before(string name)
+    {
+        using var family = new FamilyModel(name);
+        var live = new List<long>();
+        HookPoint[] points = [.. Enumerable.Range(0, family.Model.Config.Layers).Select(layer => new HookPoint(HookSite.MlpPost, layer))];
+        family.Model.Run(family.Tokens, (_, value) =>
+        {
+            live.Add(Tensor.TotalCount);
+            return value;
+        }, points);
+        Assert.Equal(points.Length, live.Count);
+        // The first block still has the embeddings beside it, the others the block before.
+        Assert.All(live.Skip(1), count => Assert.True(count <= live[1], string.Join(", ", live)));
+    }
+
+    [Fact]
+    public void A_thousand_batches_take_no_more_memory_than_the_first()
+    {
+        using var family = new FamilyModel("gemma2");
+        long tensors = 0;
+        for (int i = 0; i < 1000; i++)
+        {
+            family.Model.Forward(family.Tokens, (_, value) => value, new HookPoint(HookSite.ResidPost, 1)).Dispose();
+            if (i == 0) tensors = Tensor.TotalCount;
+        }
+        Assert.Equal(tensors, Tensor.TotalCount);
     }
 }

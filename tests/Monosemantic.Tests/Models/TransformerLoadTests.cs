@@ -52,7 +52,7 @@ public sealed class TransformerLoadTests : IDisposable
     [InlineData("n_head", "3", "n_head")]
     [InlineData("n_embd", "\"8\"", "n_embd")]
     [InlineData("n_layer", "0", "n_layer")]
-    [InlineData("activation_function", "\"swish\"", "swish")]
+    [InlineData("activation_function", "\"geglu\"", "geglu")]
     [InlineData("vocab_size", "12", "wte")]
     public void A_config_that_cannot_be_meant_is_refused_by_its_key(string key, string value, string named)
     {

@@ -43,6 +43,8 @@ public static partial class Gemma3
             QueryKeyNorms = true,
         };
         shape = Rotated(config, Gemma2.Capped(config, shape));
+        // The reference has the key and does not use it: its norms do what the cap did.
+        if (shape.AttentionSoftCap is not null) throw config.Refusal("attn_logit_softcapping", "null in this family");
         if (config.Flag("use_bidirectional_attention", false)) throw config.Refusal("use_bidirectional_attention", "false", "only models that predict the next token are read");
         LlamaLike.Finish(config, Ignorable);
         return shape;

@@ -1,0 +1,57 @@
+using Monosemantic.Models;
+using Monosemantic.Runtime;
+using static TorchSharp.torch;
+
+namespace Monosemantic.Tests.Models;
+
+/// <summary>Every hook point of every configuration against plain loops in double precision.</summary>
+public sealed class SecondImplementationTests(ITestOutputHelper output) : IDisposable
+{
+    private const double Tolerance = 2e-5;
+    private static readonly long[] Ids = [3, 22, 0, 7, 7, 19, 1, 4, 12, 9, 2, 16];
+    private readonly string folder = Directory.CreateTempSubdirectory("monosemantic-tests-").FullName;
+
+    public static TheoryData<string> Cases() => [.. ModelCases.All.Select(one => one.Name)];
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Every_hook_point_equals_plain_loops(string name)
+    {
+        ModelCase one = ModelCases.All.Single(one => one.Name == name);
+        one.Write(folder);
+        using var scope = NewDisposeScope();
+        var plain = new PlainDecoder(one.Config, one.Weights().ToDictionary(pair => pair.Key, pair => TensorMemory.Floats(pair.Value).ToArray().Select(value => (double)value).ToArray()), [.. Ids.Select(id => (int)id)]);
+        plain.Run();
+
+        using var model = Transformer.Load(folder);
+        var seen = new Dictionary<string, Tensor>();
+        seen["logits"] = model.Forward(tensor(Ids).unsqueeze(0), (at, value) =>
+        {
+            seen[at.ToString()] = value.clone().DetachFromDisposeScope();
+            return value;
+        });
+
+        Assert.Equal(plain.Seen.Keys.Order(StringComparer.Ordinal), seen.Keys.Order(StringComparer.Ordinal));
+        foreach ((string hook, Tensor value) in seen) AssertClose(hook, plain.Seen[hook], value);
+        // The fused kernel is what runs when nobody looks.
+        AssertClose("logits without hooks", plain.Seen["logits"], model.Forward(tensor(Ids).unsqueeze(0)));
+    }
+
+    private void AssertClose(string hook, double[] expected, Tensor actual)
+    {
+        using Tensor dense = actual.contiguous();
+        float[] values = TensorMemory.Floats(dense).ToArray();
+        actual.Dispose();
+        Assert.Equal(expected.Length, values.Length);
+        double largest = expected.Where(double.IsFinite).Max(Math.Abs), difference = 0;
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (double.IsFinite(expected[i])) difference = Math.Max(difference, Math.Abs(expected[i] - values[i]));
+            else Assert.Equal((float)expected[i], values[i]);
+        }
+        output.WriteLine($"{hook}: largest difference {difference:E2}, {difference / largest:E2} of the largest value");
+        Assert.True(difference <= Tolerance * largest, $"{hook}: {difference:E3} > {Tolerance} x {largest:E3}");
+    }
+}
