@@ -22,7 +22,7 @@ public sealed class ZipDirectoryTests : IDisposable
         using MappedFile file = Put(ZipBytes.Of(files, wideEnd, comment: "PK\x05\x06 said the comment"u8.ToArray()));
         ZipDirectory directory = ZipDirectory.Read(file);
         Assert.Equal(["stored", "deflated", "π"], directory.Entries.Select(entry => entry.Name));
-        var content = new ZipContent(file);
+        var content = new ZipContent(file, mayLackChecksums: false);
         Assert.Equal(Content, content.ReadSmall(directory.Find("stored")!, 100));
         Assert.Equal(Content, content.ReadSmall(directory.Find("deflated")!, 100));
         Assert.Empty(content.ReadSmall(directory.Find("π")!, 100));
@@ -102,7 +102,7 @@ public sealed class ZipDirectoryTests : IDisposable
             _ => new("a", new byte[40 << 20]) { Deflate = true },
         };
         using MappedFile file = Put(ZipBytes.Of([entry]));
-        string message = Assert.Throws<UserErrorException>(() => new ZipContent(file).ReadSmall(ZipDirectory.Read(file).Entries[0], int.MaxValue)).Message;
+        string message = Assert.Throws<UserErrorException>(() => new ZipContent(file, mayLackChecksums: false).ReadSmall(ZipDirectory.Read(file).Entries[0], int.MaxValue)).Message;
         Assert.Contains(said, message);
         Assert.Contains("a inside it", message);
     }

@@ -47,16 +47,16 @@ internal static class TorchArchive
     private static void CheckByteOrder(MappedFile file, ZipDirectory directory, string folder)
     {
         if (directory.Find($"{folder}/byteorder") is not { } entry) return;
-        byte[] order = new ZipContent(file).ReadSmall(entry, 64);
+        byte[] order = new ZipContent(file, mayLackChecksums: true).ReadSmall(entry, 64);
         if (!order.AsSpan().SequenceEqual("little"u8)) throw new UserErrorException($"{file.Path} was saved on a machine that stores the highest byte first ('big'), which is not read here", "save it again on an ordinary machine");
     }
 
     private static PickleValue Run(MappedFile file, ZipEntry program)
     {
         string where = $"{file.Path}: {Printable.Of(program.Name)}";
-        var content = new ZipContent(file);
+        var content = new ZipContent(file, mayLackChecksums: true);
         if (program.Length > PickleMachine.MaxBytes) throw PickleMachine.Bad(where, $"it has {program.Length:N0} bytes; at most {PickleMachine.MaxBytes:N0} are read");
-        if (!program.Deflated) content.Verify(program, mayLackChecksum: true);
+        if (!program.Deflated) content.Verify(program);
         ReadOnlySpan<byte> bytes = program.Deflated ? content.ReadSmall(program, PickleMachine.MaxBytes) : file.Span(program.DataAt, (int)program.Length);
         PickleValue root = PickleMachine.Run(bytes, where, out int length);
         return length == bytes.Length ? root : throw PickleMachine.Bad(where, $"{bytes.Length - length:N0} bytes follow its end");
@@ -65,7 +65,7 @@ internal static class TorchArchive
     // Compressed storages are kept while the file is open, so they count together.
     private static void CheckUnpacked(MappedFile file, IEnumerable<TorchPlace> places)
     {
-        long most = new ZipContent(file).MostUnpacked, all = 0;
+        long most = new ZipContent(file, mayLackChecksums: true).MostUnpacked, all = 0;
         foreach (TorchPlace place in places.Where(place => place.Entry!.Deflated))
         {
             all += Math.Min(place.Length, most);

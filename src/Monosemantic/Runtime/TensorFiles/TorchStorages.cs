@@ -14,7 +14,7 @@ internal sealed record TorchPlace(long At, long Length, ZipEntry? Entry);
 /// <param name="places">Where each storage lies, by its key.</param>
 internal sealed class TorchStorages(MappedFile file, IReadOnlyDictionary<string, TorchPlace> places) : IDisposable
 {
-    private readonly ZipContent content = new(file);
+    private readonly ZipContent content = new(file, mayLackChecksums: true);
     private readonly HashSet<string> verified = new(StringComparer.Ordinal);
     private readonly Dictionary<string, torch.Tensor> unpacked = new(StringComparer.Ordinal);
 
@@ -113,11 +113,11 @@ internal sealed class TorchStorages(MappedFile file, IReadOnlyDictionary<string,
         return unpacked[key] = storage;
     }
 
-    // PyTorch may be told to write no checksums, and then writes zeros.
+    // Once per storage, however many tensors are views of it.
     private void Verify(TorchPlace place, string key)
     {
         if (place.Entry is not { Deflated: false } entry || verified.Contains(key)) return;
-        content.Verify(entry, mayLackChecksum: true);
+        content.Verify(entry);
         verified.Add(key);
     }
 

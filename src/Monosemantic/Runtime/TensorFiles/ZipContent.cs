@@ -9,7 +9,8 @@ namespace Monosemantic.Runtime.TensorFiles;
 /// length and checksum.
 /// </summary>
 /// <param name="file">The archive.</param>
-internal sealed class ZipContent(MappedFile file)
+/// <param name="mayLackChecksums">Whether a recorded checksum of 0 means that none was computed, as PyTorch may be told to do.</param>
+internal sealed class ZipContent(MappedFile file, bool mayLackChecksums)
 {
     // What compressed entries may claim beyond twice the file: room for small archives of zeros, too little for a bomb.
     private const long Slack = 16L << 20;
@@ -63,11 +64,10 @@ internal sealed class ZipContent(MappedFile file)
 
     /// <summary>Checks the length and the checksum of a stored entry where it lies.</summary>
     /// <param name="entry">The entry.</param>
-    /// <param name="mayLackChecksum">Whether a recorded checksum of 0 means that none was computed.</param>
-    internal void Verify(ZipEntry entry, bool mayLackChecksum)
+    internal void Verify(ZipEntry entry)
     {
         if (entry.Deflated) throw new ArgumentException("a stored entry is needed", nameof(entry));
-        if (mayLackChecksum && entry.Crc == 0) return;
+        if (mayLackChecksums && entry.Crc == 0) return;
         var crc = new Crc32();
         for (long at = 0; at < entry.Length;)
         {
@@ -118,6 +118,7 @@ internal sealed class ZipContent(MappedFile file)
 
     private void Check(ZipEntry entry, Crc32 crc)
     {
+        if (mayLackChecksums && entry.Crc == 0) return;
         if (crc.GetCurrentHashAsUInt32() != entry.Crc) throw Damaged(entry, "its checksum (CRC-32) is wrong, so its bytes were changed or damaged");
     }
 }
