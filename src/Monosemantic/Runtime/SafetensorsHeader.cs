@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Monosemantic.Runtime;
 
@@ -21,92 +22,107 @@ public sealed record SafetensorsEntry(string Name, TensorElement Element, Immuta
 public sealed record SafetensorsHeader(ImmutableArray<SafetensorsEntry> Entries, ImmutableDictionary<string, string> Metadata, long DataStart)
 {
     private const long MaxHeaderBytes = 100_000_000;
+    private const int MaxNames = 500_000;
 
     /// <summary>Reads and checks the header.</summary>
-    /// <param name="stream">The file, at its start.</param>
-    /// <param name="path">Its path, for errors.</param>
+    /// <param name="file">The file.</param>
     /// <exception cref="UserErrorException">The file is not a valid safetensors file.</exception>
-    public static SafetensorsHeader Read(Stream stream, string path)
+    internal static SafetensorsHeader Read(MappedFile file)
     {
-        ArgumentNullException.ThrowIfNull(stream);
-        if (stream.Length < 8) throw Bad(path, $"it has {stream.Length} bytes, too few for a header");
-        Span<byte> lengthBytes = stackalloc byte[8];
-        stream.ReadExactly(lengthBytes);
-        ulong length = BitConverter.ToUInt64(lengthBytes);
-        if (length > MaxHeaderBytes) throw Bad(path, $"its header claims {length:N0} bytes; at most {MaxHeaderBytes:N0} are allowed");
-        if ((long)length > stream.Length - 8) throw Bad(path, $"its header claims {length:N0} bytes, but only {stream.Length - 8:N0} follow: it was cut short");
-        byte[] json = new byte[length];
-        stream.ReadExactly(json);
-        return Parse(json, 8 + (long)length, stream.Length, path);
-    }
-
-    private static SafetensorsHeader Parse(byte[] json, long dataStart, long fileLength, string path)
-    {
-        if (json.Length == 0 || json[0] != (byte)'{') throw Bad(path, "its header is not a JSON object");
-        var entries = new List<SafetensorsEntry>();
-        var metadata = ImmutableDictionary.CreateBuilder<string, string>();
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 8, AllowDuplicateProperties = false });
-            foreach (JsonProperty property in document.RootElement.EnumerateObject())
-            {
-                if (property.Name != "__metadata__") entries.Add(ParseEntry(property, path));
-                else foreach (JsonProperty pair in property.Value.EnumerateObject()) metadata[pair.Name] = pair.Value.GetString() ?? "";
-            }
-        }
-        catch (Exception failure) when (failure is JsonException or InvalidOperationException or FormatException)
-        {
-            throw Bad(path, $"its header cannot be read ({failure.Message})");
-        }
-        entries.Sort((a, b) => (a.Begin, a.End).CompareTo((b.Begin, b.End)));
-        CheckLayout(entries, fileLength - dataStart, path);
-        return new([.. entries], metadata.ToImmutable(), dataStart);
-    }
-
-    private static SafetensorsEntry ParseEntry(JsonProperty property, string path)
-    {
-        string dtype = "";
-        ImmutableArray<long>? shape = null, offsets = null;
-        foreach (JsonProperty field in property.Value.EnumerateObject())
-        {
-            if (field.NameEquals("dtype")) dtype = field.Value.GetString() ?? "";
-            else if (field.NameEquals("shape")) shape = Integers(field.Value);
-            else if (field.NameEquals("data_offsets")) offsets = Integers(field.Value);
-            else throw Bad(path, $"tensor {property.Name} has the unknown key {field.Name}");
-        }
-        if (shape is null || offsets is not { Length: 2 } range) throw Bad(path, $"tensor {property.Name} lacks its shape or its two data_offsets");
-        TensorElement element = TensorElement.Find(dtype) ?? throw Bad(path, $"tensor {property.Name} has the type '{dtype}', which is not read here");
-        return new(property.Name, element, shape.Value, range[0], range[1]);
-    }
-
-    private static ImmutableArray<long> Integers(JsonElement array) => [.. array.EnumerateArray().Select(value => value.GetInt64())];
-
-    private static void CheckLayout(List<SafetensorsEntry> entries, long dataBytes, string path)
-    {
-        long at = 0;
-        foreach (SafetensorsEntry entry in entries)
-        {
-            if (entry.Begin != at) throw Bad(path, $"tensor {entry.Name} begins at byte {entry.Begin:N0} of the data; {at:N0} was expected (overlap or hole)");
-            if (entry.End < entry.Begin || entry.End > dataBytes) throw Bad(path, $"tensor {entry.Name} ends at byte {entry.End:N0} of {dataBytes:N0}: the file was cut short or lies");
-            if (ByteCount(entry) != entry.End - entry.Begin) throw Bad(path, $"tensor {entry.Name} of shape [{string.Join(", ", entry.Shape)}] does not fill its {entry.End - entry.Begin:N0} bytes");
-            at = entry.End;
-        }
-        if (at != dataBytes) throw Bad(path, $"{dataBytes - at:N0} bytes follow the last tensor");
-    }
-
-    // -1 where the shape is negative or overflows: never equal to a byte range.
-    private static long ByteCount(SafetensorsEntry entry)
-    {
-        UInt128 count = (UInt128)entry.Element.Size;
-        foreach (long dimension in entry.Shape)
-        {
-            if (dimension < 0) return -1;
-            count *= (UInt128)dimension;
-            if (count > long.MaxValue) return -1;
-        }
-        return (long)count;
+        if (file.Length < 8) throw Bad(file.Path, $"it has {file.Length} bytes, too few for a header{FileSignature.Remark(file)}");
+        ulong length = BitConverter.ToUInt64(file.Span(0, 8));
+        if (length > MaxHeaderBytes) throw Bad(file.Path, $"its header claims {length:N0} bytes; at most {MaxHeaderBytes:N0} are allowed{FileSignature.Remark(file)}");
+        if ((long)length > file.Length - 8) throw Bad(file.Path, $"its header claims {length:N0} bytes, but only {file.Length - 8:N0} follow: it was cut short");
+        ReadOnlySpan<byte> json = file.Span(8, (int)length);
+        if (json.IsEmpty || json[0] != (byte)'{') throw Bad(file.Path, $"its header is not a JSON object{FileSignature.Remark(file)}");
+        if (!Utf8.IsValid(json)) throw Bad(file.Path, "its header is not UTF-8 text");
+        return new Parser(file.Path).Parse(json, 8 + (long)length, file.Length);
     }
 
     private static UserErrorException Bad(string path, string what) =>
         new($"{path} is not a valid safetensors file: {what}", "copy or download the file again, or make it again");
+
+    // What has been read of one header so far.
+    private sealed class Parser(string path)
+    {
+        private readonly List<SafetensorsEntry> entries = [];
+        private readonly HashSet<string> names = [];
+        private readonly ImmutableDictionary<string, string>.Builder metadata = ImmutableDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+
+        internal SafetensorsHeader Parse(ReadOnlySpan<byte> utf8, long dataStart, long fileLength)
+        {
+            try
+            {
+                ReadObject(utf8);
+            }
+            catch (JsonException failure)
+            {
+                throw Bad(path, $"its header cannot be read ({Printable.Of(failure.Message)})");
+            }
+            entries.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.End != b.End ? a.End.CompareTo(b.End) : string.CompareOrdinal(a.Name, b.Name));
+            CheckLayout(fileLength - dataStart);
+            return new([.. entries], metadata.ToImmutable(), dataStart);
+        }
+
+        private void ReadObject(ReadOnlySpan<byte> utf8)
+        {
+            var json = new StrictJson(utf8);
+            json.BeginObject("the header");
+            while (json.NextKey(out string name))
+            {
+                if (!names.Add(name)) throw Bad(path, $"the name {Printable.Of(name)} stands in its header twice");
+                if (names.Count > MaxNames) throw Bad(path, $"its header names more than {MaxNames:N0} tensors");
+                if (name == "__metadata__") ReadMetadata(ref json);
+                else entries.Add(ReadEntry(ref json, name));
+            }
+            json.End();
+        }
+
+        private void ReadMetadata(ref StrictJson json)
+        {
+            json.BeginObject("__metadata__");
+            while (json.NextKey(out string key))
+            {
+                if (!metadata.TryAdd(key, json.Text($"__metadata__.{key}"))) throw Bad(path, $"the key {Printable.Of(key)} stands in its __metadata__ twice");
+                if (metadata.Count > MaxNames) throw Bad(path, $"its __metadata__ has more than {MaxNames:N0} keys");
+            }
+        }
+
+        private SafetensorsEntry ReadEntry(ref StrictJson json, string name)
+        {
+            string? dtype = null;
+            long[]? shape = null, offsets = null;
+            json.BeginObject($"tensor {name}");
+            while (json.NextKey(out string key))
+            {
+                string what = $"{key} of tensor {name}";
+                if (key == "dtype" && dtype is null) dtype = json.Text(what);
+                else if (key == "shape" && shape is null) shape = json.Counts(what, TensorElement.MaxDimensions);
+                else if (key == "data_offsets" && offsets is null) offsets = json.Counts(what, 2);
+                else throw Bad(path, $"tensor {Printable.Of(name)} has the key {Printable.Of(key)} twice, or it is not one of dtype, shape, data_offsets");
+            }
+            if (dtype is null || shape is null || offsets is not { Length: 2 }) throw Bad(path, $"tensor {Printable.Of(name)} lacks its dtype, its shape or its two data_offsets");
+            TensorElement element = TensorElement.Find(dtype)
+                ?? throw Bad(path, $"tensor {Printable.Of(name)} has the type '{Printable.Of(dtype)}', which is not read here; read are {TensorElement.ReadableNames}");
+            return new(name, element, [.. shape], offsets[0], offsets[1]);
+        }
+
+        private void CheckLayout(long dataBytes)
+        {
+            long at = 0;
+            foreach (SafetensorsEntry entry in entries)
+            {
+                string tensor = $"tensor {Printable.Of(entry.Name)}";
+                if (entry.Begin != at) throw Bad(path, $"{tensor} begins at byte {entry.Begin:N0} of the data; {at:N0} was expected (overlap or hole)");
+                if (entry.End < entry.Begin) throw Bad(path, $"{tensor} ends at byte {entry.End:N0}, before it begins at {entry.Begin:N0}");
+                if (entry.End > dataBytes) throw Bad(path, $"{tensor} ends at byte {entry.End:N0} of {dataBytes:N0}: the file was cut short or lies");
+                if (entry.Element.ByteCount(entry.Shape) != entry.End - entry.Begin)
+                {
+                    throw Bad(path, $"{tensor} of type {entry.Element.Name} and shape {Printable.Of(entry.Shape)} does not fill its {entry.End - entry.Begin:N0} bytes");
+                }
+                at = entry.End;
+            }
+            if (at != dataBytes) throw Bad(path, $"{dataBytes - at:N0} bytes follow the last tensor");
+        }
+    }
 }

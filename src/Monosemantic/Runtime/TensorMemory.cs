@@ -36,4 +36,21 @@ public static unsafe class TensorMemory
         values.CopyTo(Floats(tensor));
         return tensor;
     }
+
+    /// <summary>Writes a tensor's elements, row-major and little-endian.</summary>
+    /// <param name="stream">Where to.</param>
+    /// <param name="tensor">A tensor of any shape, on any device.</param>
+    internal static void WriteTo(Stream stream, torch.Tensor tensor)
+    {
+        using var scope = torch.NewDisposeScope();
+        torch.Tensor local = tensor.detach().cpu().contiguous();
+        byte* at = (byte*)Address(local);
+        for (long left = local.numel() * local.element_size(); left > 0;)
+        {
+            int chunk = (int)Math.Min(left, 1 << 24);
+            stream.Write(new ReadOnlySpan<byte>(at, chunk));
+            at += chunk;
+            left -= chunk;
+        }
+    }
 }

@@ -1,0 +1,89 @@
+using System.Text.Json;
+
+namespace Monosemantic.Runtime;
+
+/// <summary>
+/// Reads JSON of a known form straight from bytes, so that what it takes in memory is what the caller keeps. Anything that
+/// is not of the form is a <see cref="JsonException"/>.
+/// </summary>
+internal ref struct StrictJson
+{
+    private Utf8JsonReader reader;
+
+    internal StrictJson(ReadOnlySpan<byte> utf8) =>
+        reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = 16, CommentHandling = JsonCommentHandling.Disallow, AllowTrailingCommas = false });
+
+    /// <summary>Enters an object.</summary>
+    internal void BeginObject(string what) => Expect(JsonTokenType.StartObject, what, "an object");
+
+    /// <summary>The next key of the object, or false at its end.</summary>
+    internal bool NextKey(out string key)
+    {
+        Advance();
+        key = reader.TokenType == JsonTokenType.PropertyName ? Text() : "";
+        return reader.TokenType == JsonTokenType.PropertyName;
+    }
+
+    /// <summary>A value that must be text.</summary>
+    internal string Text(string what)
+    {
+        Expect(JsonTokenType.String, what, "text");
+        return Text();
+    }
+
+    /// <summary>A value that must be a list of whole numbers from 0 on.</summary>
+    /// <param name="what">What the list is, for errors.</param>
+    /// <param name="most">The most numbers that it may have.</param>
+    internal long[] Counts(string what, int most)
+    {
+        Expect(JsonTokenType.StartArray, what, "a list");
+        var counts = new List<long>();
+        while (true)
+        {
+            Advance();
+            if (reader.TokenType == JsonTokenType.EndArray) return [.. counts];
+            if (counts.Count == most) throw new JsonException($"{what} has more than {most} numbers");
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetUInt64(out ulong count) || count > long.MaxValue)
+            {
+                throw new JsonException($"{what} holds something else than whole numbers from 0 to 2^63 - 1");
+            }
+            counts.Add((long)count);
+        }
+    }
+
+    /// <summary>Passes over a value of any kind.</summary>
+    internal void Skip()
+    {
+        Advance();
+        reader.Skip();
+    }
+
+    /// <summary>Nothing but white space may follow.</summary>
+    internal void End()
+    {
+        if (reader.Read()) throw new JsonException("something follows the object");
+    }
+
+    private string Text()
+    {
+        try
+        {
+            return reader.GetString()!;
+        }
+        catch (InvalidOperationException failure)
+        {
+            throw new JsonException("a name holds half of a surrogate pair", failure);
+        }
+    }
+
+    private void Expect(JsonTokenType token, string what, string kind)
+    {
+        Advance();
+        if (reader.TokenType != token) throw new JsonException($"{what} is not {kind}");
+    }
+
+    private void Advance()
+    {
+        if (!reader.Read()) throw new JsonException("it ends too early");
+    }
+}
