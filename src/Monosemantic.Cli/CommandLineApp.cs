@@ -22,6 +22,7 @@ public static class CommandLineApp
         ScanCommand.Create,
         ReportCommand.Create,
         LanguageModelCommand.Create,
+        TokenizeCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,
     ];
