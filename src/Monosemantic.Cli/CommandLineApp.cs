@@ -25,6 +25,7 @@ public static class CommandLineApp
         GenerateCommand.Create,
         ModelCommand.Create,
         LanguageModelCommand.Create,
+        TokenizeCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,
     ];

@@ -59,6 +59,9 @@ public sealed record ExtractionConfig
     /// <summary>The corpus that the settings name.</summary>
     internal CorpusOptions CorpusOptions => new() { Paths = Text, TextField = TextField };
 
+    /// <summary>Whether any token is put between or in front of texts.</summary>
+    internal bool Inserts => Bos != BosPolicy.Never || Pack;
+
     /// <summary>Reports every value that makes no sense.</summary>
     /// <exception cref="UserErrorException">At least one value is out of range; the message names each.</exception>
     public void Check()
@@ -92,7 +95,7 @@ public sealed record ExtractionConfig
         Model = model,
         TokenizerSha256 = corpus.TokenizerSha256,
         Corpus = corpus.Identity,
-        Tokens = new TokenPolicy { Context = Context, Bos = Bos, Pack = Pack, ExcludeInserted = ExcludeInserted },
+        Tokens = new TokenPolicy { Context = Context, Bos = Bos, Pack = Pack, ExcludeInserted = ExcludeInserted, BosToken = Inserts ? corpus.BosToken : null },
         Sampling = new SamplingPolicy { ShuffleDocuments = ShuffleDocuments, Seed = Seed, RowLimit = Rows, Batch = Batch },
         Split = new DocumentSplit(SplitSeed, HeldOutFraction),
     };

@@ -102,6 +102,12 @@ public sealed record TokenPolicy
     /// <summary>Where beginning-of-sequence tokens are inserted.</summary>
     public required BosPolicy Bos { get; init; }
 
+    /// <summary>The token that is inserted at a beginning and between documents; null where none is.</summary>
+    public int? BosToken { get; init; }
+
+    /// <summary>What text that looks like a special token became.</summary>
+    public SpecialText Special { get; init; } = SpecialText.Text;
+
     /// <summary>Whether documents follow each other in one context.</summary>
     public required bool Pack { get; init; }
 

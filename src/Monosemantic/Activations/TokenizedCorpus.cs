@@ -36,15 +36,14 @@ public sealed record TokenizedCorpus(ImmutableArray<TokenizedDocument> Documents
             tokens += document.Tokens.Length;
             if (tokens > MaxTokens) throw new UserErrorException($"the corpus has more than {MaxTokens:N0} tokens, which is the most that is held in memory", "extract from parts of it, one after the other");
         }
-        return new TokenizedCorpus(documents.ToImmutable(), hasher.Identify(options), tokenizer.Sha256, tokenizer.EndOfText);
+        return new TokenizedCorpus(documents.ToImmutable(), hasher.Identify(options), tokenizer.Sha256, tokenizer.Bos);
     }
 
     /// <summary>The contexts that an extraction reads, in its order.</summary>
     /// <exception cref="UserErrorException">The settings insert a token that the tokenizer does not have.</exception>
     internal IEnumerable<TokenContext> Contexts(ExtractionConfig config)
     {
-        bool inserts = config.Bos != BosPolicy.Never || config.Pack;
-        if (inserts && BosToken is null) throw new UserErrorException($"the tokenizer has no {TokenizerFile.EndOfText} token to insert between documents", "set bos to never and pack to false");
+        if (config.Inserts && BosToken is null) throw new UserErrorException("the tokenizer names no beginning-of-sequence token to insert between documents", "name it in a tokenizer_config.json beside the tokenizer (bos_token), or set bos to never and pack to false");
         TokenizedDocument[] order = [.. Documents];
         if (config.ShuffleDocuments) new SeededRandom(config.Seed).Shuffle<TokenizedDocument>(order);
         return ContextPacker.Pack(order, new ContextPolicy { Context = config.Context, Bos = config.Bos, Pack = config.Pack }, BosToken ?? 0);

@@ -59,7 +59,7 @@ public static class ScanRun
             sae, neurons, store.Read(RowsAtOnce), EvidenceScan.Logits(model, at, sae.WDec), neurons is null ? null : EvidenceScan.Logits(model, at, null),
             options: null, store.Manifest.Rows, progress, cancellation);
         FeatureIndexCard card = Card(config, store, sae, neurons, evidence.Rows) with { Evaluation = evaluation };
-        FeatureIndex.Write(folder, card, evidence.Features, evidence.Neurons, Enumerable.Range(0, tokenizer.VocabularySize).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
+        FeatureIndex.Write(folder, card, evidence.Features, evidence.Neurons, Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.Contains).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
         return card;
     }
 

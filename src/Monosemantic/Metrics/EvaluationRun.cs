@@ -75,6 +75,6 @@ public static class EvaluationRun
         new SeededRandom(plan.Split.Seed).Shuffle(documents.AsSpan());
         var policy = new ContextPolicy { Context = plan.Tokens.Context, Bos = plan.Tokens.Bos, Pack = plan.Tokens.Pack };
         // Where nothing is inserted the token does not matter, and the store could be made without one.
-        return ContextPacker.Pack(documents, policy, tokenizer.EndOfText ?? 0).Take(config.Contexts);
+        return ContextPacker.Pack(documents, policy, plan.Tokens.BosToken ?? tokenizer.Bos ?? 0).Take(config.Contexts);
     }
 }

@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
 
 namespace Monosemantic.Text;
 
@@ -10,65 +12,77 @@ namespace Monosemantic.Text;
 internal readonly record struct TextPiece(int Start, int Length, int Token);
 
 /// <summary>
-/// Cuts a text at its added tokens: leftmost first, longest where several begin at one place. Tokens that are not normalized
-/// are looked for first, the others in what is left. Source: Hugging Face tokenizers, tokenizer/added_vocabulary.rs.
+/// Cuts a text at added tokens: leftmost first, longest where several begin at one place. Where special tokens are to stay
+/// text, their text is passed over whole. Source: Hugging Face tokenizers, tokenizer/added_vocabulary.rs.
 /// </summary>
-internal sealed class AddedTokenSplitter(ImmutableArray<AddedToken> tokens)
+internal sealed class AddedTokenSplitter
 {
-    private readonly ImmutableArray<Stage> all = Stages(tokens);
-    private readonly ImmutableArray<Stage> ordinary = Stages([.. tokens.Where(token => !token.Special)]);
+    private readonly SearchValues<string> any;
+    private readonly ILookup<char, (string Text, AddedToken Token)> longestFirst;
+    private readonly bool onlySpecial;
+
+    /// <summary>Makes a splitter.</summary>
+    /// <param name="tokens">The tokens and the text that each is found by; those of empty text are never found.</param>
+    public AddedTokenSplitter(IEnumerable<(string Text, AddedToken Token)> tokens)
+    {
+        ImmutableArray<(string Text, AddedToken Token)> all = [.. tokens.Where(entry => entry.Text.Length > 0)];
+        any = SearchValues.Create([.. all.Select(entry => entry.Text)], StringComparison.Ordinal);
+        longestFirst = all.OrderByDescending(entry => entry.Text.Length).ToLookup(entry => entry.Text[0]);
+        onlySpecial = all.All(entry => entry.Token.Special);
+    }
+
+    /// <summary>Whether no text can be cut.</summary>
+    /// <param name="parseSpecialTokens">Whether special tokens are looked for too.</param>
+    public bool Idle(bool parseSpecialTokens) => longestFirst.Count == 0 || (onlySpecial && !parseSpecialTokens);
 
     /// <summary>The pieces of a text, in order, without empty ones.</summary>
     /// <param name="text">The text.</param>
     /// <param name="parseSpecialTokens">Whether special tokens are looked for too.</param>
-    public List<TextPiece> Split(string text, bool parseSpecialTokens)
+    public List<TextPiece> Split(ReadOnlySpan<char> text, bool parseSpecialTokens)
     {
-        List<TextPiece> pieces = text.Length == 0 ? [] : [new TextPiece(0, text.Length, -1)];
-        foreach (Stage stage in parseSpecialTokens ? all : ordinary) pieces = stage.Split(text, pieces);
+        var pieces = new List<TextPiece>();
+        int plain = 0;
+        for (int from = 0; !Idle(parseSpecialTokens) && from < text.Length;)
+        {
+            int at = text[from..].IndexOfAny(any) + from;
+            if (at < from) break;
+            (string found, AddedToken token) = LongestAt(text[at..]);
+            from = at + found.Length;
+            if ((token.Special && !parseSpecialTokens) || (token.SingleWord && !StandsAlone(text, at, from))) continue;
+            int start = token.Lstrip ? Math.Max(plain, text[..at].TrimEnd().Length) : at;
+            int end = token.Rstrip ? text.Length - text[from..].TrimStart().Length : from;
+            // White space that one token took cannot be another.
+            if (at < plain) continue;
+            if (start > plain) pieces.Add(new TextPiece(plain, start - plain, -1));
+            pieces.Add(new TextPiece(start, end - start, token.Id));
+            plain = end;
+        }
+        if (plain < text.Length) pieces.Add(new TextPiece(plain, text.Length - plain, -1));
         return pieces;
     }
 
-    private static ImmutableArray<Stage> Stages(ImmutableArray<AddedToken> tokens) =>
-        [.. tokens.GroupBy(token => token.Normalized).OrderBy(group => group.Key).Select(group => new Stage([.. group]))];
-
-    private sealed class Stage(ImmutableArray<AddedToken> tokens)
+    private (string Text, AddedToken Token) LongestAt(ReadOnlySpan<char> rest)
     {
-        private readonly SearchValues<string> any = SearchValues.Create([.. tokens.Select(token => token.Content)], StringComparison.Ordinal);
-        private readonly ImmutableArray<AddedToken> longestFirst = [.. tokens.OrderByDescending(token => token.Content.Length)];
-
-        public List<TextPiece> Split(string text, List<TextPiece> pieces)
+        foreach ((string Text, AddedToken Token) entry in longestFirst[rest[0]])
         {
-            var result = new List<TextPiece>(pieces.Count);
-            foreach (TextPiece piece in pieces)
-            {
-                if (piece.Token >= 0) result.Add(piece);
-                else SplitPlain(text, piece, result);
-            }
-            return result;
+            if (rest.StartsWith(entry.Text, StringComparison.Ordinal)) return entry;
         }
-
-        private void SplitPlain(string text, TextPiece piece, List<TextPiece> result)
-        {
-            int start = piece.Start, end = piece.Start + piece.Length;
-            while (start < end)
-            {
-                ReadOnlySpan<char> rest = text.AsSpan(start, end - start);
-                int at = rest.IndexOfAny(any);
-                if (at != 0) result.Add(new TextPiece(start, at < 0 ? rest.Length : at, -1));
-                if (at < 0) return;
-                AddedToken found = LongestAt(rest[at..]);
-                result.Add(new TextPiece(start + at, found.Content.Length, found.Id));
-                start += at + found.Content.Length;
-            }
-        }
-
-        private AddedToken LongestAt(ReadOnlySpan<char> rest)
-        {
-            foreach (AddedToken token in longestFirst)
-            {
-                if (rest.StartsWith(token.Content, StringComparison.Ordinal)) return token;
-            }
-            throw new InvalidOperationException("the search found an added token that none of them matches");
-        }
+        throw new InvalidOperationException("the search found an added token that none of them matches");
     }
+
+    private static bool StandsAlone(ReadOnlySpan<char> text, int start, int end)
+    {
+        bool before = start > 0 && Rune.DecodeLastFromUtf16(text[..start], out Rune left, out _) == OperationStatus.Done && IsWord(left);
+        bool after = end < text.Length && Rune.DecodeFromUtf16(text[end..], out Rune right, out _) == OperationStatus.Done && IsWord(right);
+        return !before && !after;
+    }
+
+    // \w of Unicode's regular expressions: letters, marks, decimal digits, connectors, joiners, and the letters in circles.
+    private static bool IsWord(Rune character) => Rune.GetUnicodeCategory(character) switch
+    {
+        <= UnicodeCategory.OtherLetter or UnicodeCategory.LetterNumber => true,
+        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark => true,
+        UnicodeCategory.DecimalDigitNumber or UnicodeCategory.ConnectorPunctuation => true,
+        _ => character.Value is 0x200C or 0x200D or (>= 0x24B6 and <= 0x24E9),
+    };
 }

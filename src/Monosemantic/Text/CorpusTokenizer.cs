@@ -1,3 +1,5 @@
+using Monosemantic.Runtime;
+
 namespace Monosemantic.Text;
 
 /// <summary>Turns a stream of documents into a stream of token ids.</summary>
@@ -14,6 +16,7 @@ public static class CorpusTokenizer
     /// <param name="documents">The documents, in corpus order.</param>
     /// <param name="tokenizer">Makes the ids; the text of special tokens stays text.</param>
     /// <param name="cancellation">Stops between two stretches of text.</param>
+    /// <exception cref="UserErrorException">A character has no token, and the tokenizer has none for unknown ones.</exception>
     public static IEnumerable<TokenizedDocument> TokenizeAll(IEnumerable<Document> documents, Tokenizer tokenizer, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(documents);
@@ -35,7 +38,14 @@ public static class CorpusTokenizer
     private static TokenizedDocument[] Encode(List<Document> stretch, int first, Tokenizer tokenizer)
     {
         var encoded = new TokenizedDocument[stretch.Count];
-        Parallel.For(0, stretch.Count, i => encoded[i] = new TokenizedDocument(first + i, tokenizer.Encode(stretch[i].Text)));
+        try
+        {
+            Parallel.For(0, stretch.Count, i => encoded[i] = new TokenizedDocument(first + i, tokenizer.Encode(stretch[i].Text)));
+        }
+        catch (AggregateException failures) when (failures.InnerExceptions.OfType<UserErrorException>().FirstOrDefault() is { } error)
+        {
+            throw new UserErrorException(error.Message, error.Hint, failures);
+        }
         return encoded;
     }
 

@@ -1,5 +1,4 @@
-using System.Globalization;
-using System.Text;
+using Monosemantic.Text.Tokenizers;
 
 namespace Monosemantic.Text;
 
@@ -11,21 +10,16 @@ namespace Monosemantic.Text;
 /// </summary>
 internal static class Gpt2PreTokenizer
 {
-    private enum Kind
-    {
-        Letter,
-        Number,
-        Space,
-        Other,
-    }
+    /// <summary>The pattern, as files write it.</summary>
+    public const string Pattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
     /// <summary>Length in UTF-16 units of the first pre-token of a text that is not empty.</summary>
     public static int NextLength(ReadOnlySpan<char> text)
     {
         if (text[0] == '\'' && ContractionLength(text) is > 0 and int contraction) return contraction;
         int lead = text[0] == ' ' && text.Length > 1 ? 1 : 0;
-        Kind kind = KindOf(text[lead..], out _);
-        return kind == Kind.Space ? SpaceLength(text) : lead + RunLength(text[lead..], kind);
+        CharacterKind kind = CharacterKinds.At(text, lead, out _);
+        return kind == CharacterKind.Space ? SpaceLength(text) : CharacterKinds.EndOfRun(text, lead, kind);
     }
 
     private static int ContractionLength(ReadOnlySpan<char> text) => text.Length < 2 ? 0 : text[1] switch
@@ -39,32 +33,7 @@ internal static class Gpt2PreTokenizer
     // Before a word, the last space of a run is left to the word: `\s+(?!\S)` gives it back.
     private static int SpaceLength(ReadOnlySpan<char> text)
     {
-        int run = RunLength(text, Kind.Space);
+        int run = CharacterKinds.EndOfRun(text, 0, CharacterKind.Space);
         return run < text.Length && run > 1 ? run - 1 : run;
     }
-
-    private static int RunLength(ReadOnlySpan<char> text, Kind kind)
-    {
-        int length = 0;
-        while (length < text.Length && KindOf(text[length..], out int width) == kind) length += width;
-        return length;
-    }
-
-    private static Kind KindOf(ReadOnlySpan<char> text, out int width)
-    {
-        char first = text[0];
-        width = 1;
-        if (char.IsAsciiLetter(first)) return Kind.Letter;
-        if (!char.IsSurrogate(first)) return char.IsWhiteSpace(first) ? Kind.Space : KindOf(char.GetUnicodeCategory(first));
-        // A surrogate without its other half is encoded as U+FFFD, which is neither letter, number nor space.
-        Rune.DecodeFromUtf16(text, out Rune rune, out width);
-        return KindOf(Rune.GetUnicodeCategory(rune));
-    }
-
-    private static Kind KindOf(UnicodeCategory category) => category switch
-    {
-        <= UnicodeCategory.OtherLetter => Kind.Letter,
-        UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => Kind.Number,
-        _ => Kind.Other,
-    };
 }

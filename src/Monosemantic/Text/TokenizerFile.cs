@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Monosemantic.Runtime;
+using Monosemantic.Text.Tokenizers;
 
 namespace Monosemantic.Text;
 
@@ -14,8 +15,9 @@ public sealed record VocabularyToken(string Text, int Id);
 public sealed record MergeRule(string Left, string Right);
 
 /// <summary>
-/// What a byte-level byte-pair <c>tokenizer.json</c> says, in the layout that GPT-2's has: GPT-2's pre-tokenizer without a prefix
-/// space, no normalizer, byte-level decoder. Source of the format: Hugging Face tokenizers.
+/// What a byte-level byte-pair <c>tokenizer.json</c> says, in the layout that GPT-2's has and that this tool writes: GPT-2's
+/// pre-tokenizer without a prefix space, no normalizer, byte-level decoder. <see cref="Tokenizer.Load"/> reads other layouts too.
+/// Source of the format: Hugging Face tokenizers.
 /// </summary>
 public sealed record TokenizerFile
 {
@@ -36,14 +38,18 @@ public sealed record TokenizerFile
 
     /// <summary>Reads a <c>tokenizer.json</c>.</summary>
     /// <param name="path">The file, or the folder that holds it.</param>
-    /// <exception cref="UserErrorException">It is missing, not JSON, or says something this tool does not do.</exception>
-    public static TokenizerFile Load(string path) => Parse(ReadBytes(path, out string file), file);
+    /// <exception cref="UserErrorException">It is missing, not JSON, or of another layout.</exception>
+    public static TokenizerFile Load(string path)
+    {
+        string file = Directory.Exists(path) ? Path.Combine(path, FileName) : path;
+        return Parse(TokenizerFormats.ReadBytes(file), file);
+    }
 
     /// <summary>Reads the text of a <c>tokenizer.json</c>.</summary>
     /// <param name="utf8">The JSON text.</param>
     /// <param name="source">The name to give in errors, usually the path.</param>
-    /// <exception cref="UserErrorException">It is not JSON, or says something this tool does not do.</exception>
-    public static TokenizerFile Parse(ReadOnlySpan<byte> utf8, string source) => TokenizerJson.Read(utf8, source);
+    /// <exception cref="UserErrorException">It is not JSON, or of another layout.</exception>
+    public static TokenizerFile Parse(ReadOnlySpan<byte> utf8, string source) => TokenizerJson.Parse(utf8, source).ToFile(source);
 
     /// <summary>The text of the <c>tokenizer.json</c>; the same on every machine.</summary>
     public string ToJson() => JsonFile.ToText(TokenizerJson.From(this));
@@ -51,21 +57,4 @@ public sealed record TokenizerFile
     /// <summary>Writes the <c>tokenizer.json</c>, whole or not at all.</summary>
     /// <param name="path">The file to make or replace.</param>
     public void Save(string path) => AtomicFile.WriteText(path, ToJson());
-
-    internal static byte[] ReadBytes(string path, out string file)
-    {
-        file = Directory.Exists(path) ? Path.Combine(path, FileName) : path;
-        try
-        {
-            return File.ReadAllBytes(file);
-        }
-        catch (Exception failure) when (failure is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new UserErrorException($"{file} does not exist", $"give a {FileName} or the model folder that holds one", failure);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{file} cannot be read: {failure.Message}", "check the file and its permissions", failure);
-        }
-    }
 }

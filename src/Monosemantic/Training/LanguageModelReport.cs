@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Monosemantic.Activations;
 using Monosemantic.Text;
 
 namespace Monosemantic.Training;
@@ -28,6 +29,9 @@ public sealed record LanguageModelReport
 
     /// <summary>The text.</summary>
     public required CorpusIdentity Corpus { get; init; }
+
+    /// <summary>How its text became the contexts it was trained on; null in a report made before this was recorded.</summary>
+    public TokenPolicy? Tokens { get; init; }
 
     /// <summary>Trained numbers in the model.</summary>
     public required long Parameters { get; init; }

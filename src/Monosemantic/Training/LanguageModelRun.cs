@@ -1,3 +1,4 @@
+using Monosemantic.Activations;
 using Monosemantic.Models;
 using Monosemantic.Models.Families;
 using Monosemantic.Runtime;
@@ -151,6 +152,7 @@ public sealed class LanguageModelRun
         {
             Config = config,
             Corpus = corpus.Identity,
+            Tokens = new TokenPolicy { Context = config.Context, Bos = BosPolicy.Always, Pack = true, ExcludeInserted = false, BosToken = bos },
             Parameters = stored.Named.Values.Sum(tensor => tensor.numel()),
             TrainingTokens = corpus.Training.Sum(document => (long)document.Tokens.Length),
             HeldOutTokens = tokens,
