@@ -22,6 +22,7 @@ public static class CommandLineApp
         ScanCommand.Create,
         ReportCommand.Create,
         LanguageModelCommand.Create,
+        LearnCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,
     ];
