@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Monosemantic.Reports.Learning;
 using Monosemantic.Runtime;
@@ -83,7 +84,10 @@ internal static class LearnCommand
         foreach (LineLearningSnapshot snapshot in record.Snapshots)
         {
             Console.Out.WriteLine($"after {snapshot.Iteration:N0} iterations");
-            foreach (string line in snapshot.Lines) Console.Out.WriteLine($"  {line}");
+            foreach (string line in snapshot.Lines) Console.Out.WriteLine($"  {Printable(line)}");
         }
     }
+
+    // A text may hold control characters, which a terminal would obey.
+    private static string Printable(string line) => string.Concat(line.EnumerateRunes().Select(rune => Rune.IsControl(rune) ? Rune.ReplacementChar : rune));
 }

@@ -86,14 +86,19 @@ internal sealed class LineLearningFolder
     }
 
     /// <summary>What the finished run made.</summary>
-    internal LineLearningRecord Record() => JsonFile.Read<LineLearningRecord>(RecordPath);
+    internal LineLearningRecord Record(string textSha256)
+    {
+        LineLearningRecord record = JsonFile.Read<LineLearningRecord>(RecordPath);
+        CheckText(record.TextSha256, textSha256);
+        return record;
+    }
 
     /// <summary>Puts a learner back to the last checkpoint; null where there is none.</summary>
     internal LineLearningProgress? Restore(LineLearner learner, string textSha256)
     {
         if (!File.Exists(ProgressPath)) return null;
         LineLearningProgress progress = JsonFile.Read<LineLearningProgress>(ProgressPath);
-        if (progress.TextSha256 != textSha256) throw new UserErrorException($"{config.Text} is not the text that the run in {directory} began with", "bring back the text as it was, or choose another folder with --out");
+        CheckText(progress.TextSha256, textSha256);
         using SafetensorsFile file = SafetensorsFile.Open(StatePath(progress.Step));
         learner.Restore(progress.Step, file);
         return progress;
@@ -121,6 +126,11 @@ internal sealed class LineLearningFolder
     private void CheckSettings(string path)
     {
         if (File.ReadAllText(path) != JsonFile.ToText(config)) throw new UserErrorException($"{path} holds other settings than this run", "resume with the settings of the first start, or choose another folder with --out");
+    }
+
+    private void CheckText(string learned, string given)
+    {
+        if (learned != given) throw new UserErrorException($"{config.Text} is not the text that the run in {directory} began with", "bring back the text as it was, or choose another folder with --out");
     }
 
     private void WriteLosses(IEnumerable<IterationLoss> losses) =>

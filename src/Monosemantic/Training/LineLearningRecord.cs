@@ -52,7 +52,7 @@ public sealed record LineLearningRecord
     /// <summary>Trained numbers in the model.</summary>
     public required long Parameters { get; init; }
 
-    /// <summary>The settings that shape the model and its training.</summary>
+    /// <summary>The settings, with the text's name instead of its path.</summary>
     public required LineLearningConfig Config { get; init; }
 
     /// <summary>Loss of a guess that gives every character of the vocabulary the same chance: its size's natural logarithm.</summary>

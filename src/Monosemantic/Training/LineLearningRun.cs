@@ -39,12 +39,25 @@ public sealed class LineLearningRun
     /// <exception cref="UserErrorException">The text, the prompt or the folder cannot be used, or training diverged.</exception>
     public LineLearningRecord Execute(bool resume, CancellationToken cancellation)
     {
+        int threads = get_num_threads();
         if (config.Threads > 0) set_num_threads(config.Threads);
+        try
+        {
+            return Learn(resume, cancellation);
+        }
+        finally
+        {
+            set_num_threads(threads);
+        }
+    }
+
+    private LineLearningRecord Learn(bool resume, CancellationToken cancellation)
+    {
         LinePairs pairs = LinePairs.Read(config.Text, config.Pairs, config.Positions);
         int length = pairs.Vocabulary.Encode(config.Prompt, "the prompt").Length;
         if (length > config.Positions) throw new UserErrorException($"the prompt has {length:N0} characters; the model has {config.Positions:N0} positions", "shorten the prompt, or give the model more with --set positions=N");
         var folder = LineLearningFolder.Open(directory, config, resume);
-        if (folder.IsFinished) return folder.Record();
+        if (folder.IsFinished) return folder.Record(pairs.Sha256);
         using var learner = new LineLearner(config, pairs);
         LineLearningProgress state = folder.Restore(learner, pairs.Sha256) ?? Begin(learner, pairs, cancellation);
         state = Train(learner, pairs, folder, state, cancellation);

@@ -7,7 +7,7 @@ namespace Monosemantic.Reports.Learning;
 /// <param name="record">The run.</param>
 internal sealed class LossCurve(LineLearningRecord record)
 {
-    private const double Left = 52, Right = 700, Top = 14, Bottom = 236;
+    private const double Left = 52, Right = 650, Top = 14, Bottom = 236;
     private const int MostPoints = 240;
     private readonly int last = Math.Max(1, record.Losses.Length);
 
@@ -78,11 +78,17 @@ internal sealed class LossCurve(LineLearningRecord record)
 
         """);
 
-    // The upper of two references carries its name above its line, the lower below, so that the two never meet.
+    // Its name stands at its height; where two references would meet, the upper one's is moved up and the lower one's down.
     private Markup Reference(double value, string name, double other) => Markup.Of($"""
-        <line class="marker" x1="{C(Left)}" y1="{C(Y(value))}" x2="{C(Right)}" y2="{C(Y(value))}"/><text class="reference" x="{C(Right + 8)}" y="{C(Y(value) + (value >= other ? 0 : 8))}">{Numbers.Short(value)} {name}</text>
+        <line class="marker" x1="{C(Left)}" y1="{C(Y(value))}" x2="{C(Right)}" y2="{C(Y(value))}"/><text class="reference" x="{C(Right + 8)}" y="{C(Y(value) + 4 + Apart(value, other))}">{Numbers.Short(value)} {name}</text>
 
         """);
+
+    private double Apart(double value, double other)
+    {
+        double missing = 14 - Math.Abs(Y(value) - Y(other));
+        return missing <= 0 ? 0 : (value >= other ? -missing : missing) / 2;
+    }
 
     private Markup Point(IterationLoss point) => Markup.Of($"""
         <circle class="{(IsSnapshot(point) ? "point snapshot" : "point")}" cx="{C(X(point.Iteration))}" cy="{C(Y(point.Loss))}" r="{(IsSnapshot(point) ? "5" : "2.5")}"><title>{Name(point)}: {Exact(point.Loss)} nats per character</title></circle>

@@ -54,7 +54,7 @@ internal sealed class NeuronMaps
     private string Top() => scale.Top.ToString("R", CultureInfo.InvariantCulture);
 
     private Markup Layer(int layer) => Markup.Of($"""
-        <h3>Layer {layer + 1}</h3>
+        <h3>Layer {layer}</h3>
         <div class="snapshots">{maps.Select((map, index) => (map, index)).Where(pair => pair.map.Layer == layer).Select(pair => Figure(pair.map, pair.index))}</div>
 
         """);

@@ -47,7 +47,7 @@ class HeatMap {
   }
 
   label() {
-    return `Layer ${this.map.layer + 1}, ${name(this.map.iteration)}: ${tokens} characters by ${this.neurons} neurons. Arrow keys read single activations.`;
+    return `Layer ${this.map.layer}, ${name(this.map.iteration)}: ${tokens} characters by ${this.neurons} neurons. Arrow keys read single activations.`;
   }
 
   // Whole pixels a cell, so that all cells are alike.
@@ -102,8 +102,8 @@ const readout = byId('readout');
 function look(map, cell) {
   const layer = shown.filter((other) => other.map.layer === map.map.layer);
   shown.forEach((other) => other.point(layer.includes(other) ? cell : null));
-  const head = `‘${scale.characters[cell.token]}’, character ${cell.token + 1}, layer ${map.map.layer + 1}, neuron ${cell.neuron}`;
-  const values = layer.map((other) => `${other === map ? '▸ ' : '  '}${other.map.rows[cell.token][cell.neuron]} ${name(other.map.iteration)}`);
+  const head = `‘${scale.characters[cell.token]}’, position ${cell.token}, layer ${map.map.layer}, neuron ${cell.neuron}`;
+  const values = layer.map((other) => `${other === map ? '▸' : ' '} ${name(other.map.iteration)}: ${other.map.rows[cell.token][cell.neuron]}`);
   readout.textContent = [head, ...values].join('\n');
   readout.hidden = false;
   map.cell = cell;
@@ -142,7 +142,10 @@ for (const map of shown) {
     const to = moves[event.key]?.(map.cell ?? { token: 0, neuron: 0 });
     if (!to) return;
     event.preventDefault();
-    if (to.token >= 0 && to.token < tokens && to.neuron >= 0 && to.neuron < map.neurons) look(map, to);
+    if (to.token < 0 || to.token >= tokens || to.neuron < 0 || to.neuron >= map.neurons) return;
+    map.point(to);
+    map.mark.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    look(map, to);
   });
 }
 
@@ -156,7 +159,10 @@ function paint() {
 }
 
 addEventListener('resize', layOut);
-addEventListener('scroll', leave, { passive: true });
+// What the arrow keys read stays when they themselves scroll the page.
+addEventListener('scroll', () => {
+  if (!document.activeElement.matches('canvas:focus-visible')) leave();
+}, { passive: true });
 window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paint);
 layOut();
 paint();
