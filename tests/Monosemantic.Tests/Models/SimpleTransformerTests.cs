@@ -1,6 +1,5 @@
 using Monosemantic.Models;
 using Monosemantic.Runtime;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Tests.Models;

@@ -2,7 +2,6 @@ using Monosemantic.Models;
 using Monosemantic.Runtime;
 using Monosemantic.Tests.Models;
 using Monosemantic.Training;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Tests.Training;

@@ -9,6 +9,7 @@ internal sealed class LossCurve(LineLearningRecord record)
 {
     private const double Left = 52, Right = 650, Top = 14, Bottom = 236;
     private const int MostPoints = 240;
+    private static readonly int[] RoundSteps = [1, 2, 5, 10];
     private readonly int last = Math.Max(1, record.Losses.Length);
 
     // From the untrained model on.
@@ -41,6 +42,9 @@ internal sealed class LossCurve(LineLearningRecord record)
     /// <summary>What a point is called: the loss of the untrained model is measured otherwise than that of an iteration.</summary>
     internal static string Name(IterationLoss point) => point.Iteration == 0 ? "untrained" : $"iteration {Numbers.Count(point.Iteration)}";
 
+    /// <summary>A loss as exact as it is.</summary>
+    internal static string Exact(double loss) => loss.ToString("R", System.Globalization.CultureInfo.InvariantCulture);
+
     /// <summary>Whether the model was looked at after the iteration.</summary>
     internal bool IsSnapshot(IterationLoss point) => record.Snapshots.Any(snapshot => snapshot.Iteration == point.Iteration);
 
@@ -52,7 +56,7 @@ internal sealed class LossCurve(LineLearningRecord record)
     {
         double low = values.Min(), high = values.Max(), range = Math.Max(high - low, 0.01);
         double power = Math.Pow(10, Math.Floor(Math.Log10(range / 4)));
-        double step = new[] { 1, 2, 5, 10 }.Select(factor => factor * power).First(candidate => range / candidate <= 5);
+        double step = RoundSteps.Select(factor => factor * power).First(candidate => range / candidate <= 5);
         return (Math.Floor(low / step) * step, Math.Ceiling(high / step) * step, step);
     }
 
@@ -64,7 +68,7 @@ internal sealed class LossCurve(LineLearningRecord record)
     private IEnumerable<int> IterationTicks()
     {
         int power = (int)Math.Pow(10, Math.Floor(Math.Log10(Math.Max(1, last / 5.0))));
-        int step = new[] { 1, 2, 5, 10 }.Select(factor => factor * power).First(candidate => last / candidate <= 10);
+        int step = RoundSteps.Select(factor => factor * power).First(candidate => last / candidate <= 10);
         for (int at = 0; at <= last; at += step) yield return at;
     }
 
@@ -94,9 +98,6 @@ internal sealed class LossCurve(LineLearningRecord record)
         <circle class="{(IsSnapshot(point) ? "point snapshot" : "point")}" cx="{C(X(point.Iteration))}" cy="{C(Y(point.Loss))}" r="{(IsSnapshot(point) ? "5" : "2.5")}"><title>{Name(point)}: {Exact(point.Loss)} nats per character</title></circle>
 
         """);
-
-    /// <summary>A loss as exact as it is.</summary>
-    internal static string Exact(double loss) => loss.ToString("R", System.Globalization.CultureInfo.InvariantCulture);
 
     private double X(double iteration) => Left + ((Right - Left) * iteration / last);
 
