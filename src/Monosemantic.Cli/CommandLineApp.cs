@@ -26,6 +26,7 @@ public static class CommandLineApp
         ModelCommand.Create,
         LanguageModelCommand.Create,
         TokenizeCommand.Create,
+        LearnCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,
     ];

@@ -12,6 +12,10 @@ internal sealed class PageFile
     // In order of use: each may name what the ones before it define; together they are one module.
     private static readonly Lazy<PageFile> LazyScript = new(() => new("data.js", "list.js", "unit.js", "main.js"));
 
+    private static readonly Lazy<PageFile> LazyLearningStyle = new(() => new("report.css", "learning.css"));
+
+    private static readonly Lazy<PageFile> LazyLearningScript = new(() => new("learning.js"));
+
     private PageFile(params ImmutableArray<string> names)
     {
         Text = "\n" + string.Join("\n", names.Select(Read));
@@ -23,6 +27,12 @@ internal sealed class PageFile
 
     /// <summary>The script.</summary>
     public static PageFile Script => LazyScript.Value;
+
+    /// <summary>The style sheet of the page on how a model learns.</summary>
+    public static PageFile LearningStyle => LazyLearningStyle.Value;
+
+    /// <summary>The script of the page on how a model learns.</summary>
+    public static PageFile LearningScript => LazyLearningScript.Value;
 
     /// <summary>The text, with line feeds whatever the checkout has.</summary>
     public string Text { get; }
