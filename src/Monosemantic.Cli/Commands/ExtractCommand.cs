@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.CommandLine;
 using Monosemantic.Activations;
 using Monosemantic.Runtime;
-using Monosemantic.Text;
 
 namespace Monosemantic.Cli.Commands;
 
@@ -11,48 +10,60 @@ internal static class ExtractCommand
 {
     internal static Command Create()
     {
-        Option<string> model = CommonOptions.Directory("--model", "the model, with its tokenizer"), output = CommonOptions.Out("where the store goes");
-        Option<string[]> text = CommonOptions.Text();
-        Option<string> field = CommonOptions.TextField();
-        var hooks = new Option<string>("--hooks") { Description = "hook points, separated by commas", Required = true, HelpName = "A,B,..." };
-        var context = new Option<int>("--context") { Description = "tokens per context", DefaultValueFactory = _ => 128, HelpName = "N" };
-        var rows = new Option<long>("--rows") { Description = "rows to store, 0 for all", DefaultValueFactory = _ => 0, HelpName = "N" };
-        var dtype = new Option<StoreDtype>("--dtype") { Description = "how numbers are stored", DefaultValueFactory = _ => StoreDtype.F16 };
-        dtype.AcceptOnlyFromAmong("f32", "f16");
-        var bos = new Option<BosPolicy>("--bos") { Description = "where a beginning-of-sequence token is put", DefaultValueFactory = _ => BosPolicy.Always };
-        bos.AcceptOnlyFromAmong("always", "never", "document");
-        var single = new Option<bool>("--one-document-per-context") { Description = "do not pack documents into contexts" };
-        Option<long> seed = CommonOptions.Seed();
-        Option<string[]> set = CommonOptions.Set();
+        var options = new ExtractionOptions();
+        Option<string> output = CommonOptions.Out("where the store goes");
+        var plan = new Option<bool>("--plan") { Description = "say what it would take, after a short calibration, and store nothing" };
         Option<bool> resume = CommonOptions.Resume(), json = CommonOptions.Json();
         var command = new ToolCommand(
             "extract",
             "Runs a model over text and stores the activations of one or more hook points, with the document, position and token of every row.",
             "monosemantic extract --model activations/sample/dotnet-docs-lm --text dotnet-docs --hooks blocks.2.hook_resid_post --rows 500000 --out activations/store")
-        { model, text, field, hooks, output, context, rows, dtype, bos, single, seed, set, resume, json };
+        { output, plan, resume, json };
+        foreach (Option option in options.All) command.Options.Add(option);
         command.SetAction((parsed, cancellation) =>
         {
-            var config = new ExtractionConfig
-            {
-                Model = parsed.GetRequiredValue(model),
-                Text = [.. parsed.GetRequiredValue(text)],
-                TextField = parsed.GetRequiredValue(field),
-                Hooks = [.. parsed.GetRequiredValue(hooks).Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
-                Context = parsed.GetValue(context),
-                Rows = parsed.GetValue(rows),
-                Dtype = parsed.GetValue(dtype),
-                Bos = parsed.GetValue(bos),
-                Pack = !parsed.GetValue(single),
-                Seed = parsed.GetValue(seed),
-            };
-            config = RunFile.Override(config, parsed.GetValue(set) ?? []);
             bool quiet = parsed.GetValue(json);
-            ImmutableArray<StoreManifest> stores = Terminal.WithProgress(quiet, progress =>
-                ActivationExtractor.Extract(config, parsed.GetRequiredValue(output), parsed.GetValue(resume), progress, cancellation));
-            if (quiet) Console.Out.Write(JsonFile.ToText(stores));
-            else Terminal.PrintTable("stored", stores.Select(store => (store.Plan.HookPoint, $"{store.Rows:N0} rows x {store.Plan.DModel}, {store.Shards.Length} shards, mean norm {store.Statistics.MeanNorm:F3}")));
+            string folder = parsed.GetRequiredValue(output);
+            ExtractionConfig config = options.Read(parsed);
+            using Extraction extraction = Terminal.WithProgress(quiet, progress => Extraction.Open(config, progress, cancellation));
+            if (parsed.GetValue(plan)) PrintPlan(extraction.Plan(folder), quiet);
+            else Run(extraction, folder, parsed.GetValue(resume), quiet, cancellation);
             return Task.FromResult(0);
         });
         return command;
     }
+
+    private static void Run(Extraction extraction, string folder, bool resume, bool quiet, CancellationToken cancellation)
+    {
+        if (!quiet) PrintPlan(extraction.Plan(folder), quiet);
+        ImmutableArray<StoreManifest> stores = Terminal.WithProgress(quiet, progress => extraction.Run(folder, resume, progress, cancellation));
+        if (quiet) Console.Out.Write(JsonFile.ToText(stores));
+        else Terminal.PrintTable("stored", [.. stores.Select(store => (store.Plan.HookPoint, Describe(store))), ("peak memory", Megabytes(ProcessMemory.Peak))]);
+    }
+
+    private static void PrintPlan(ExtractionPlan plan, bool json)
+    {
+        if (json)
+        {
+            Console.Out.Write(JsonFile.ToText(plan));
+            return;
+        }
+        string free = plan.BytesFree is { } bytes ? $" ({Megabytes(bytes)} free)" : "";
+        Terminal.PrintTable("plan",
+        [
+            ("rows", $"{plan.Rows:N0} ({plan.TrainingRows:N0} training, {plan.HeldOutRows:N0} held out) from {plan.Tokens:N0} tokens"),
+            .. plan.Stores.Select(store => (store.HookPoint, $"{store.DModel} wide, {store.Dtype.ToString().ToLowerInvariant()}, {Megabytes(store.Bytes)}")),
+            ("on disk", Megabytes(plan.BytesOnDisk) + free),
+            ("peak memory", Megabytes(plan.PeakMemoryBytes)),
+            ("time", $"{TimeSpan.FromSeconds(Math.Ceiling(plan.Seconds)):g} at {plan.RowsPerSecond:N0} rows/s"),
+        ]);
+    }
+
+    private static string Describe(StoreManifest store)
+    {
+        string outliers = store.OutlierRows > 0 ? $", {store.OutlierRows:N0} outliers left out" : "";
+        return $"{store.Rows:N0} rows x {store.Plan.DModel}, {store.Shards.Length} shards, mean norm {store.Statistics.MeanNorm:F3}{outliers}";
+    }
+
+    private static string Megabytes(long bytes) => $"{bytes / 1e6:N0} MB";
 }

@@ -1,41 +1,42 @@
 using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Activations;
 
 /// <summary>
-/// Writes an activation store row by row, holding one shard in memory. Shards are written whole and at boundaries that depend
-/// on the plan alone, so a store that was interrupted and resumed has the same bytes as one that was not.
+/// Writes an activation store row by row, in memory that does not depend on its size. Shards end at places that depend on the
+/// plan and the rows alone, so a store that was interrupted and resumed has the same bytes as one that was not.
 /// </summary>
 /// <remarks>Not thread-safe. The folder is claimed until the writer is disposed; <see cref="Complete"/> makes it a store.</remarks>
 public sealed class ActivationWriter : IDisposable
 {
+    private const int BlockRows = 4096, RowsAtOnce = 256;
     private readonly StoreFolder folder;
-    private readonly List<ShardRecord> finished;
-    private readonly RowOrigins origins;
+    private readonly ShardSequence shards;
     private readonly RowSums sums;
-    private readonly byte[] values;
-    private readonly float[] stored;
-    private int filled, heldOut, lastDocument = -1;
-    private bool lastIsHeldOut, closed;
+    private readonly byte[] bytes;
+    private readonly float[] scales = new float[RowsAtOnce], stored;
+    private readonly bool ownBlocks;
+    private int lastDocument = -1;
+    private bool lastIsHeldOut, inHeldOut, closed;
 
-    private ActivationWriter(StoreFolder folder, StorePlan plan, List<ShardRecord> finished)
+    private ActivationWriter(StoreFolder folder, StorePlan plan, bool ownBlocks)
     {
         this.folder = folder;
-        this.finished = finished;
+        this.ownBlocks = ownBlocks;
         Plan = plan;
-        origins = new RowOrigins(plan.RowsPerShard);
         sums = new RowSums(plan.DModel);
-        values = new byte[(long)plan.RowsPerShard * plan.DModel * plan.Dtype.Element().Size];
+        shards = new ShardSequence(folder, plan, ShardRecord.ReadFinished(folder));
+        bytes = new byte[(long)RowsAtOnce * plan.Dtype.RowBytes(plan.DModel)];
         stored = new float[plan.DModel];
+        inHeldOut = shards.RowsOf(heldOut: true) > 0;
     }
 
     /// <summary>What is being written.</summary>
     public StorePlan Plan { get; }
 
     /// <summary>Rows so far: those of finished shards and those added since.</summary>
-    public long Rows => (long)finished.Count * Plan.RowsPerShard + filled;
+    public long Rows => shards.RowsOf(heldOut: false) + shards.RowsOf(heldOut: true);
 
     /// <summary>Starts a store in a new or empty folder.</summary>
     /// <param name="folder">The folder.</param>
@@ -52,12 +53,13 @@ public sealed class ActivationWriter : IDisposable
     /// <exception cref="UserErrorException">The folder holds a finished store or one of another plan (the message names the keys), or is being written.</exception>
     public static ActivationWriter Resume(string folder, StorePlan plan) => Open(folder, plan, resume: true);
 
-    /// <summary>Adds rows.</summary>
+    /// <summary>Adds rows. Those of training documents come first, then those of held-out ones.</summary>
     /// <param name="rows">Activations [n, d_model], row-major.</param>
     /// <param name="documents">Index of each row's document [n].</param>
     /// <param name="positions">Index of each row's token in its document [n]; -1 for an inserted token.</param>
-    /// <param name="tokens">Each row's token id [n].</param>
+    /// <param name="tokens">Each row's token id [n]; -1 where it is not known.</param>
     /// <exception cref="UserErrorException">A value is not finite or does not fit the dtype, or the disk is full.</exception>
+    /// <exception cref="ArgumentException">The lengths do not belong together, or a training row follows a held-out one.</exception>
     public void Add(ReadOnlySpan<float> rows, ReadOnlySpan<int> documents, ReadOnlySpan<int> positions, ReadOnlySpan<int> tokens)
     {
         ObjectDisposedException.ThrowIf(closed, this);
@@ -65,16 +67,22 @@ public sealed class ActivationWriter : IDisposable
         {
             throw new ArgumentException($"{rows.Length} values, {documents.Length} documents, {positions.Length} positions and {tokens.Length} tokens are not rows of width {Plan.DModel}", nameof(rows));
         }
+        // Whatever goes wrong from here on, rows that were counted may not be in a file.
+        closed = true;
         for (int done = 0; done < documents.Length;)
         {
-            int count = Math.Min(documents.Length - done, Plan.RowsPerShard - filled);
-            documents.Slice(done, count).CopyTo(origins.Documents.AsSpan(filled));
-            positions.Slice(done, count).CopyTo(origins.Positions.AsSpan(filled));
-            tokens.Slice(done, count).CopyTo(origins.Tokens.AsSpan(filled));
-            for (int i = 0; i < count; i++) AddRow(rows.Slice((done + i) * Plan.DModel, Plan.DModel));
+            bool heldOut = IsHeldOut(documents[done]);
+            Enter(heldOut, documents[done]);
+            int most = Math.Min(Math.Min(documents.Length - done, RowsAtOnce), Math.Min(shards.Room(heldOut), ownBlocks ? int.MaxValue : BlockRows - shards.OpenBlock));
+            int count = 1;
+            while (count < most && IsHeldOut(documents[done + count]) == heldOut) count++;
+            for (int i = 0; i < count; i++) Encode(rows.Slice((done + i) * Plan.DModel, Plan.DModel), i, positions[done + i], documents[done + i]);
+            shards.Add(heldOut, bytes.AsSpan(0, count * Plan.Dtype.RowBytes(Plan.DModel)), scales.AsSpan(0, count), documents.Slice(done, count), positions.Slice(done, count), tokens.Slice(done, count));
+            if (!ownBlocks && shards.OpenBlock == BlockRows) shards.EndBlock();
+            if (shards.IsFull) shards.Finish(sums.Take());
             done += count;
-            if (filled == Plan.RowsPerShard) Flush();
         }
+        closed = false;
     }
 
     /// <summary>Writes the last shard and the manifest: only now is the folder a store.</summary>
@@ -82,16 +90,21 @@ public sealed class ActivationWriter : IDisposable
     public StoreManifest Complete()
     {
         ObjectDisposedException.ThrowIf(closed, this);
-        if (filled > 0) Flush();
+        closed = true;
+        if (shards.IsOpen) shards.Finish(sums.Take());
+        IReadOnlyList<StoreShard> finished = shards.WaitForAll();
         if (finished.Count == 0) throw new UserErrorException($"no row was written to {folder.Path}", "check that the text has tokens that are kept");
         var manifest = new StoreManifest
         {
             FormatVersion = StoreManifest.CurrentVersion,
-            Rows = finished.Sum(record => (long)record.Shard.Rows),
-            HeldOutRows = finished.Sum(record => (long)record.Shard.HeldOutRows),
+            Rows = Rows,
+            HeldOutRows = shards.RowsOf(heldOut: true),
+            OutlierRows = shards.OutliersOf(heldOut: false) + shards.OutliersOf(heldOut: true),
             Plan = Plan,
-            Statistics = ShardStatistics.Merge([.. finished.Select(record => record.Statistics)]),
-            Shards = [.. finished.Select(record => record.Shard)],
+            Statistics = shards.Statistics!,
+            TrainingStatistics = shards.TrainingStatistics,
+            TokenTexts = File.Exists(folder[StoreFolder.TokenTextsName]) ? StoreFile.Of(folder[StoreFolder.TokenTextsName]) : null,
+            Shards = [.. finished],
         };
         JsonFile.Write(folder[StoreFolder.ManifestName], manifest);
         Dispose();
@@ -102,16 +115,22 @@ public sealed class ActivationWriter : IDisposable
     public void Dispose()
     {
         closed = true;
+        shards.Dispose();
         folder.Dispose();
     }
 
-    private static ActivationWriter Open(string path, StorePlan plan, bool resume)
+    /// <summary>Starts or resumes a store.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="plan">What is going to be written.</param>
+    /// <param name="resume">Whether the folder may hold an unfinished store of that plan.</param>
+    /// <param name="ownBlocks">Whether the caller says where blocks end; else they do after every 4,096 rows.</param>
+    internal static ActivationWriter Open(string path, StorePlan plan, bool resume, bool ownBlocks = false)
     {
         ArgumentNullException.ThrowIfNull(plan);
         StoreFolder folder = StoreFolder.Claim(path, plan, resume);
         try
         {
-            return new ActivationWriter(folder, plan, ShardRecord.ReadFinished(folder, plan.RowsPerShard));
+            return new ActivationWriter(folder, plan, ownBlocks);
         }
         catch
         {
@@ -120,52 +139,52 @@ public sealed class ActivationWriter : IDisposable
         }
     }
 
-    private void AddRow(ReadOnlySpan<float> row)
+    /// <summary>Rows of one split so far.</summary>
+    internal long RowsOf(bool heldOut) => shards.RowsOf(heldOut);
+
+    /// <summary>Rows and outliers of one split so far: how many of its candidates need not be computed again.</summary>
+    internal long CandidatesOf(bool heldOut) => shards.RowsOf(heldOut) + shards.OutliersOf(heldOut);
+
+    /// <summary>Counts a row that is left out.</summary>
+    internal void LeaveOut(bool heldOut) => shards.LeaveOut(heldOut);
+
+    /// <summary>The rows added since the last call came out of one forward pass.</summary>
+    internal void EndBlock() => shards.EndBlock();
+
+    /// <summary>Keeps what each token reads like.</summary>
+    internal void WriteTokenTexts(IReadOnlyList<string> texts) => TokenTextsFile.Write(folder[StoreFolder.TokenTextsName], texts);
+
+    private bool IsHeldOut(int document)
     {
-        if (!sums.Add(Store(row))) throw NotFinite(row);
-        int document = origins.Documents[filled];
         if (document != lastDocument) (lastDocument, lastIsHeldOut) = (document, Plan.Split.IsHeldOut(document));
-        if (lastIsHeldOut) heldOut++;
-        filled++;
+        return lastIsHeldOut;
     }
 
-    // Puts a row in the shard and returns what a reader of the shard will see.
-    private ReadOnlySpan<float> Store(ReadOnlySpan<float> row)
+    private void Enter(bool heldOut, int document)
     {
-        if (Plan.Dtype == StoreDtype.F32)
-        {
-            row.CopyTo(MemoryMarshal.Cast<byte, float>(values.AsSpan(filled * row.Length * sizeof(float))));
-            return row;
-        }
-        Span<Half> halves = MemoryMarshal.Cast<byte, Half>(values.AsSpan(filled * row.Length * 2, row.Length * 2));
-        TensorPrimitives.ConvertToHalf(row, halves);
-        TensorPrimitives.ConvertToSingle(halves, stored);
-        return stored;
+        if (heldOut == inHeldOut) return;
+        if (inHeldOut) throw new ArgumentException($"document {document} is for training, but held-out rows were added already: add the rows of training documents first", nameof(document));
+        if (shards.IsOpen) shards.Finish(sums.Take());
+        inHeldOut = true;
     }
 
-    private UserErrorException NotFinite(ReadOnlySpan<float> row)
+    // Encodes a row and adds up what a reader of the store will see of it.
+    private void Encode(ReadOnlySpan<float> row, int at, int position, int document)
     {
-        closed = true;
-        string where = $"the activation at {Plan.HookPoint} of token {origins.Positions[filled]} of document {origins.Documents[filled]}";
+        int size = Plan.Dtype.RowBytes(Plan.DModel);
+        Span<byte> target = bytes.AsSpan(at * size, size);
+        scales[at] = RowCodec.Encode(Plan.Dtype, row, target);
+        if (Plan.Dtype != StoreDtype.F32) RowCodec.Decode(Plan.Dtype, target, scales[at], stored);
+        if (!sums.Add(Plan.Dtype == StoreDtype.F32 ? row : stored)) throw NotFinite(row, position, document);
+    }
+
+    private UserErrorException NotFinite(ReadOnlySpan<float> row, int position, int document)
+    {
+        string where = $"the activation at {Plan.HookPoint} of token {position} of document {document}";
         foreach (float value in row)
         {
             if (!float.IsFinite(value)) return new($"{where} is {value}, not a finite number", "check the model's weights; a float16 overflow inside the model looks like this");
         }
-        return new($"{where} reaches {TensorPrimitives.MaxMagnitude(row)}, and float16 ends at 65504", "store it with --dtype f32");
-    }
-
-    private void Flush()
-    {
-        // A writer whose shard could not be written is of no use any more: its rows are counted already.
-        closed = true;
-        int shard = finished.Count;
-        string file = folder[StoreFolder.ShardName(shard)], rowsFile = folder[StoreFolder.RowsName(shard)];
-        int length = filled * Plan.DModel * Plan.Dtype.Element().Size;
-        SafetensorsWriter.WriteItems(file, [new(StoreFolder.TensorName, Plan.Dtype.Element(), [filled, Plan.DModel], stream => stream.Write(values, 0, length))]);
-        origins.Write(rowsFile, filled);
-        ShardRecord record = ShardRecord.Of(file, rowsFile, filled, heldOut, sums.Take());
-        JsonFile.Write(folder[StoreFolder.StatisticsName(shard)], record);
-        finished.Add(record);
-        (filled, heldOut, closed) = (0, 0, false);
+        return new($"{where} reaches {TensorPrimitives.MaxMagnitude(row)}, and float16 ends at 65504", "store it with --dtype bf16 or f32");
     }
 }

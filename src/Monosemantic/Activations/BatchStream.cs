@@ -1,75 +1,165 @@
 namespace Monosemantic.Activations;
 
-/// <summary>The arrays behind one batch.</summary>
+/// <summary>The memory behind one batch. Its values and origins are made when they are first asked for.</summary>
 internal sealed class BatchBuffer(int rows, int dModel)
 {
-    public float[] Values { get; } = new float[rows * dModel];
+    private readonly List<(IRowWindow Window, int First, int Count)> sources = [];
+    private float[]? values;
+    private RowOrigins? origins;
+    private RowsInPlace? inPlace;
+    private bool hasOrigins;
 
-    public int[] Documents { get; } = new int[rows];
+    /// <summary>Goes up each time the memory is used anew.</summary>
+    public long Generation { get; private set; }
 
-    public int[] Positions { get; } = new int[rows];
+    /// <summary>Number of rows that it holds.</summary>
+    public int Filled { get; private set; }
 
-    public int[] Tokens { get; } = new int[rows];
-
-    /// <summary>Most rows that fit.</summary>
-    public int Capacity => rows;
-
-    /// <summary>Where some rows' values go.</summary>
-    public Span<float> Rows(int first, int count) => Values.AsSpan(first * dModel, count * dModel);
-
-    /// <summary>Copies where consecutive rows come from.</summary>
-    public void SetOrigins(int at, RowOrigins origins, int row, int count)
+    /// <summary>Forgets what it holds.</summary>
+    public void Clear()
     {
-        origins.Documents.AsSpan(row, count).CopyTo(Documents.AsSpan(at));
-        origins.Positions.AsSpan(row, count).CopyTo(Positions.AsSpan(at));
-        origins.Tokens.AsSpan(row, count).CopyTo(Tokens.AsSpan(at));
+        Generation++;
+        inPlace?.Return();
+        (inPlace, hasOrigins, Filled) = (null, false, 0);
+        sources.Clear();
     }
 
-    /// <summary>Copies where rows from all over come from.</summary>
-    public void SetOrigins(int at, RowOrigins origins, ReadOnlySpan<int> rows)
+    /// <summary>Adds rows of a window, as many as fit; returns how many.</summary>
+    public int Fill(IRowWindow window, int first)
     {
-        for (int i = 0; i < rows.Length; i++)
+        int count = Math.Min(rows - Filled, window.Rows - first);
+        if (count == rows) inPlace = window.Borrow(first, count);
+        if (inPlace is null)
         {
-            Documents[at + i] = origins.Documents[rows[i]];
-            Positions[at + i] = origins.Positions[rows[i]];
-            Tokens[at + i] = origins.Tokens[rows[i]];
+            values ??= new float[rows * dModel];
+            window.Gather(first, values.AsSpan(Filled * dModel, count * dModel));
         }
+        sources.Add((window, first, count));
+        Filled += count;
+        return count;
     }
 
-    /// <summary>The batch of the first rows.</summary>
-    public ActivationBatch Batch(int count) => new() { Rows = count, DModel = dModel, Values = Values, Documents = Documents, Positions = Positions, Tokens = Tokens };
+    /// <summary>The values where they lie.</summary>
+    public ReadOnlySpan<float> ValuesInPlace() => inPlace is null ? values : inPlace.Values;
+
+    /// <summary>The values in an array.</summary>
+    public float[] ValuesInArray()
+    {
+        values ??= new float[rows * dModel];
+        if (inPlace is null) return values;
+        inPlace.Values.CopyTo(values);
+        inPlace.Return();
+        inPlace = null;
+        return values;
+    }
+
+    /// <summary>Where the rows come from.</summary>
+    public RowOrigins Origins()
+    {
+        origins ??= new RowOrigins(rows);
+        if (hasOrigins) return origins;
+        int at = 0;
+        foreach ((IRowWindow window, int first, int count) in sources)
+        {
+            window.ReadOrigins(first, count, origins, at);
+            at += count;
+        }
+        hasOrigins = true;
+        return origins;
+    }
 }
 
 /// <summary>
-/// Runs a source one batch ahead of its consumer: while one buffer is being used, a task fills the other. Exactly two buffers,
-/// one task at a time, and the task's exception reaches the consumer.
+/// Cuts windows into batches, ahead of whoever reads them: while one batch is used, a task fills the other buffer, and another
+/// task prepares the next window. Exactly two buffers and at most two windows; what goes wrong in a task reaches the reader.
 /// </summary>
-internal static class BatchStream
+internal sealed class BatchStream
 {
-    /// <summary>The batches of a source, whose arrays are reused for the batch after the next.</summary>
-    /// <param name="fill">Fills a buffer and returns its batch; null at the end. Never called twice at once.</param>
+    private readonly IWindowSequence windows;
+    private readonly int rows, dModel;
+    private readonly CancellationTokenSource stop = new();
+    private Task<IRowWindow?> next;
+    private IRowWindow? window;
+    private int at;
+    private long index;
+
+    private BatchStream(IWindowSequence windows, int rows, int dModel, long firstIndex)
+    {
+        this.windows = windows;
+        this.rows = rows;
+        this.dModel = dModel;
+        index = firstIndex;
+        next = Prepare();
+    }
+
+    /// <summary>The batches of a sequence of windows; all but the last are full.</summary>
+    /// <param name="windows">Makes the windows, anew for each time the stream is read.</param>
     /// <param name="rows">Rows in a batch.</param>
     /// <param name="dModel">Width of a row.</param>
-    public static IEnumerable<ActivationBatch> Of(Func<BatchBuffer, ActivationBatch?> fill, int rows, int dModel)
+    /// <param name="firstIndex">Number of the first batch.</param>
+    public static IEnumerable<ActivationBatch> Of(Func<IWindowSequence> windows, int rows, int dModel, long firstIndex = 0)
     {
+        var stream = new BatchStream(windows(), rows, dModel, firstIndex);
         BatchBuffer filling = new(rows, dModel), free = new(rows, dModel);
-        Task<ActivationBatch?> pending = Start(fill, filling);
+        Task<ActivationBatch?> pending = stream.Start(filling);
         try
         {
             while (pending.GetAwaiter().GetResult() is { } ready)
             {
                 (filling, free) = (free, filling);
-                pending = Start(fill, filling);
+                pending = stream.Start(filling);
                 yield return ready;
             }
         }
         finally
         {
-            // A consumer that stops early must not leave a task behind that reads the store; nobody asked for its outcome.
-            ((IAsyncResult)pending).AsyncWaitHandle.WaitOne();
-            _ = pending.Exception;
+            stream.End(pending);
+            // The last batches may be looked at after the end, when the files behind them may be gone.
+            foreach (BatchBuffer buffer in new[] { filling, free }) if (buffer.Filled > 0) buffer.ValuesInArray();
         }
     }
 
-    private static Task<ActivationBatch?> Start(Func<BatchBuffer, ActivationBatch?> fill, BatchBuffer buffer) => Task.Run(() => fill(buffer));
+    private Task<ActivationBatch?> Start(BatchBuffer buffer) => Task.Run(() => Fill(buffer));
+
+    private ActivationBatch? Fill(BatchBuffer buffer)
+    {
+        buffer.Clear();
+        while (buffer.Filled < rows && HasRow()) at += buffer.Fill(window!, at);
+        return buffer.Filled == 0 ? null : new ActivationBatch(buffer, buffer.Filled, dModel, index++);
+    }
+
+    private bool HasRow()
+    {
+        bool first = window is null;
+        while (window is null || at == window.Rows)
+        {
+            IRowWindow? following = next.GetAwaiter().GetResult();
+            if (following is null) return false;
+            window?.Dispose();
+            window = following;
+            at = first ? windows.FirstRow : 0;
+            first = false;
+            next = Prepare();
+        }
+        return true;
+    }
+
+    private Task<IRowWindow?> Prepare() => Task.Run(() => windows.Next(stop.Token));
+
+    // A reader that stops early must not leave a task behind that reads files or runs the model; nobody asked for its outcome.
+    private void End(Task<ActivationBatch?> pending)
+    {
+        stop.Cancel();
+        Settle(pending);
+        Settle(next);
+        if (next.IsCompletedSuccessfully) next.Result?.Dispose();
+        window?.Dispose();
+        stop.Dispose();
+    }
+
+    private static void Settle(Task task)
+    {
+        ((IAsyncResult)task).AsyncWaitHandle.WaitOne();
+        _ = task.Exception;
+    }
 }

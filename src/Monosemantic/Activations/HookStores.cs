@@ -3,16 +3,16 @@ using Monosemantic.Runtime;
 
 namespace Monosemantic.Activations;
 
-/// <summary>The stores that one extraction writes side by side, one for each hook point.</summary>
+/// <summary>The stores that one extraction writes side by side, one for each hook point. All get the same rows.</summary>
 internal sealed class HookStores : IDisposable
 {
     private readonly string[] folders;
     // Null where a resumed run finds the store finished.
     private readonly ActivationWriter?[] writers;
 
-    public HookStores(ExtractionConfig config, ActivationSource source, TokenizedCorpus corpus, string folder, bool resume)
+    public HookStores(ImmutableArray<StorePlan> plans, IReadOnlyList<string> tokenTexts, string folder, bool resume)
     {
-        folders = source.Hooks.Length == 1 ? [folder] : [.. source.Hooks.Select(hook => Path.Combine(folder, hook.HookPoint))];
+        folders = FoldersOf(folder, plans);
         if (folders.Length > 1 && !resume && Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
         {
             throw new UserErrorException($"{folder} is not empty", "choose a new folder with --out, or go on with --resume");
@@ -20,7 +20,11 @@ internal sealed class HookStores : IDisposable
         writers = new ActivationWriter?[folders.Length];
         try
         {
-            for (int i = 0; i < folders.Length; i++) writers[i] = Open(folders[i], config.PlanFor(source.Hooks[i], source.Model, corpus), resume);
+            for (int i = 0; i < folders.Length; i++)
+            {
+                writers[i] = Open(folders[i], plans[i], resume);
+                if (tokenTexts.Count > 0) writers[i]?.WriteTokenTexts(tokenTexts);
+            }
         }
         catch
         {
@@ -32,19 +36,29 @@ internal sealed class HookStores : IDisposable
     /// <summary>Whether a resumed run finds every store finished.</summary>
     public bool Finished => writers.All(writer => writer is null);
 
-    /// <summary>Rows that every unfinished store has.</summary>
-    public long Rows => writers.Min(writer => writer?.Rows ?? long.MaxValue);
+    /// <summary>The folder of each store.</summary>
+    public static string[] FoldersOf(string folder, ImmutableArray<StorePlan> plans) =>
+        plans.Length == 1 ? [folder] : [.. plans.Select(plan => Path.Combine(folder, plan.HookPoint))];
 
-    /// <summary>Adds the kept rows of one hook point, but for those that its store has already.</summary>
-    public void Add(int hook, ReadOnlySpan<float> values, KeptRows kept, long firstRow)
-    {
-        if (writers[hook] is { } writer && writer.Rows < firstRow + kept.Count) kept.AddTo(writer, values, (int)(writer.Rows - firstRow));
-    }
+    /// <summary>Rows of a split that every unfinished store has.</summary>
+    public long RowsOf(bool heldOut) => writers.Min(writer => writer?.RowsOf(heldOut) ?? long.MaxValue);
 
-    /// <summary>Makes sure that the source gave every hook point its rows.</summary>
-    public void CheckAllAt(long row)
+    /// <summary>Rows and outliers of a split that no unfinished store needs any more.</summary>
+    public long CandidatesOf(bool heldOut) => writers.Min(writer => writer?.CandidatesOf(heldOut) ?? long.MaxValue);
+
+    /// <summary>Adds the rows of one forward pass, but for outliers and for what a store has already.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="values">Their activations, for each hook point [n, width].</param>
+    /// <param name="outliers">Which rows are outliers [n].</param>
+    /// <param name="heldOut">Which split they are of.</param>
+    /// <param name="firstCandidate">Number of the first of them in the split, outliers counted.</param>
+    /// <param name="limit">Rows of the split after which to stop.</param>
+    public void Add(KeptRows rows, float[][] values, bool[] outliers, bool heldOut, long firstCandidate, long limit)
     {
-        if (writers.FirstOrDefault(writer => writer is not null && writer.Rows < row) is { } behind) throw new InvalidOperationException($"the source gave no activations for {behind.Plan.HookPoint}");
+        for (int hook = 0; hook < writers.Length; hook++)
+        {
+            if (writers[hook] is { } writer) Add(writer, rows, values[hook], outliers, heldOut, (int)Math.Max(0, writer.CandidatesOf(heldOut) - firstCandidate), limit);
+        }
     }
 
     /// <summary>Finishes every store.</summary>
@@ -56,11 +70,29 @@ internal sealed class HookStores : IDisposable
         foreach (ActivationWriter? writer in writers) writer?.Dispose();
     }
 
+    private static void Add(ActivationWriter writer, KeptRows rows, float[] values, bool[] outliers, bool heldOut, int from, long limit)
+    {
+        int width = writer.Plan.DModel;
+        for (int first = from, end; first < rows.Count && writer.RowsOf(heldOut) < limit; first = end)
+        {
+            end = first + 1;
+            if (outliers[first])
+            {
+                writer.LeaveOut(heldOut);
+                continue;
+            }
+            long last = Math.Min(rows.Count, first + limit - writer.RowsOf(heldOut));
+            while (end < last && !outliers[end]) end++;
+            int count = end - first;
+            writer.Add(values.AsSpan(first * width, count * width), rows.Documents.AsSpan(first, count), rows.Positions.AsSpan(first, count), rows.Tokens.AsSpan(first, count));
+        }
+        writer.EndBlock();
+    }
+
     private static ActivationWriter? Open(string folder, StorePlan plan, bool resume)
     {
-        if (!resume) return ActivationWriter.Create(folder, plan);
         string manifest = Path.Combine(folder, StoreFolder.ManifestName);
-        if (!File.Exists(manifest)) return ActivationWriter.Resume(folder, plan);
+        if (!resume || !File.Exists(manifest)) return ActivationWriter.Open(folder, plan, resume, ownBlocks: true);
         IReadOnlyList<string> differences = StoreManifest.Read(manifest).Plan.Differences(plan);
         if (differences.Count == 0) return null;
         throw new UserErrorException($"{folder} holds a finished store of another run; in the folder against now: {string.Join("; ", differences)}", "choose another folder with --out");

@@ -3,49 +3,60 @@ using Monosemantic.Text;
 
 namespace Monosemantic.Activations;
 
-/// <summary>Which tokens of a group of contexts become rows, and where they come from.</summary>
+/// <summary>Contexts that go through a model together, and the rows that they give.</summary>
 internal sealed class KeptRows
 {
-    private readonly List<int> sources = [], documents = [], positions = [], tokens = [];
+    private readonly List<int> sources = [];
 
     /// <summary>Chooses the rows.</summary>
-    /// <param name="contexts">Contexts of equal length [b].</param>
-    /// <param name="excludeInserted">Whether inserted tokens get no row.</param>
-    /// <param name="limit">Most rows to keep.</param>
-    public KeptRows(ImmutableArray<TokenContext> contexts, bool excludeInserted, long limit)
+    /// <param name="contexts">The contexts [b].</param>
+    /// <param name="policy">Which of their tokens become rows.</param>
+    public KeptRows(ImmutableArray<TokenContext> contexts, RowPolicy policy)
     {
-        int length = contexts[0].Length;
-        for (int i = 0; i < contexts.Length * length && sources.Count < limit; i++)
+        Contexts = contexts;
+        int length = contexts.Max(context => context.Length);
+        List<int> documents = [], positions = [], tokens = [];
+        for (int i = 0; i < contexts.Length; i++)
         {
-            TokenContext context = contexts[i / length];
-            int at = i % length;
-            if (excludeInserted && context.Positions[at] < 0) continue;
-            sources.Add(i);
-            documents.Add(context.Documents[at]);
-            positions.Add(context.Positions[at]);
-            tokens.Add(context.Tokens[at]);
+            TokenContext context = contexts[i];
+            for (int at = 0; at < context.Length; at++)
+            {
+                if (!policy.Keeps(context, at)) continue;
+                sources.Add((i * length) + at);
+                documents.Add(context.Documents[at]);
+                positions.Add(context.Positions[at]);
+                tokens.Add(context.Tokens[at]);
+            }
         }
+        (Documents, Positions, Tokens) = ([.. documents], [.. positions], [.. tokens]);
     }
 
-    /// <summary>Number of rows.</summary>
+    /// <summary>The contexts [b].</summary>
+    public ImmutableArray<TokenContext> Contexts { get; }
+
+    /// <summary>Index of each row's document [n].</summary>
+    public int[] Documents { get; }
+
+    /// <summary>Index of each row's token in its document [n].</summary>
+    public int[] Positions { get; }
+
+    /// <summary>Each row's token id [n].</summary>
+    public int[] Tokens { get; }
+
+    /// <summary>Number of rows n.</summary>
     public int Count => sources.Count;
 
-    /// <summary>Adds the rows to a store.</summary>
-    /// <param name="writer">The store.</param>
-    /// <param name="values">Activations of every token, kept or not [b * t, width].</param>
-    /// <param name="skip">Number of leading rows that the store has already.</param>
-    public void AddTo(ActivationWriter writer, ReadOnlySpan<float> values, int skip)
+    /// <summary>Picks the rows out of the activations of every token.</summary>
+    /// <param name="values">[b * t, width].</param>
+    /// <param name="width">Numbers in a row.</param>
+    /// <param name="rows">Where they go [n, width].</param>
+    public void Pick(ReadOnlySpan<float> values, int width, Span<float> rows)
     {
-        ReadOnlySpan<int> documentsOf = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(documents);
-        ReadOnlySpan<int> positionsOf = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(positions);
-        ReadOnlySpan<int> tokensOf = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(tokens);
-        int width = writer.Plan.DModel;
-        for (int first = skip, end; first < Count; first = end)
+        for (int first = 0, end; first < Count; first = end)
         {
             end = first + 1;
             while (end < Count && sources[end] == sources[end - 1] + 1) end++;
-            int count = end - first;
-            writer.Add(values.Slice(sources[first] * width, count * width), documentsOf.Slice(first, count), positionsOf.Slice(first, count), tokensOf.Slice(first, count));
+            values.Slice(sources[first] * width, (end - first) * width).CopyTo(rows[(first * width)..]);
         }
     }
 }

@@ -5,32 +5,69 @@ using Parquet.Schema;
 
 namespace Monosemantic.Activations;
 
-/// <summary>Where consecutive rows come from, and the Parquet file that keeps it (about 2 bytes a row).</summary>
-internal sealed class RowOrigins(int rows)
+/// <summary>Where rows come from: three numbers for each.</summary>
+internal sealed class RowOrigins
+{
+    private RowOrigins(int[] documents, int[] positions, int[] tokens) => (Documents, Positions, Tokens) = (documents, positions, tokens);
+
+    public RowOrigins(int rows)
+        : this(new int[rows], new int[rows], new int[rows])
+    {
+    }
+
+    /// <summary>Index of each row's document [n].</summary>
+    public int[] Documents { get; }
+
+    /// <summary>Index of each row's token in its document [n]; -1 for an inserted token.</summary>
+    public int[] Positions { get; }
+
+    /// <summary>Each row's token id [n]; -1 where it is not known.</summary>
+    public int[] Tokens { get; }
+
+    internal int[][] Columns => [Documents, Positions, Tokens];
+
+    /// <summary>The origins that three lists hold.</summary>
+    public static RowOrigins Of(List<int> documents, List<int> positions, List<int> tokens) => new([.. documents], [.. positions], [.. tokens]);
+
+    /// <summary>Copies consecutive rows from elsewhere.</summary>
+    public void Set(int at, RowOrigins from, int first, int count)
+    {
+        for (int i = 0; i < Columns.Length; i++) from.Columns[i].AsSpan(first, count).CopyTo(Columns[i].AsSpan(at));
+    }
+
+    /// <summary>Copies one row from elsewhere.</summary>
+    public void Set(int at, RowOrigins from, int row) =>
+        (Documents[at], Positions[at], Tokens[at]) = (from.Documents[row], from.Positions[row], from.Tokens[row]);
+}
+
+/// <summary>The Parquet file that keeps the origins of a shard's rows (about 2 bytes a row), one row group for each block.</summary>
+internal static class OriginsFile
 {
     private static readonly ParquetSchema Schema = new(new DataField<int>("document"), new DataField<int>("position"), new DataField<int>("token"));
 
-    /// <summary>Index of each row's document [n].</summary>
-    public int[] Documents { get; } = new int[rows];
+    /// <summary>Writes rows; the same rows in the same blocks make the same bytes.</summary>
+    public static void Write(string path, RowOrigins origins, IReadOnlyList<int> blocks) =>
+        AtomicFile.Write(path, stream => Task.Run(() => WriteAsync(stream, origins, blocks)).GetAwaiter().GetResult());
 
-    /// <summary>Index of each row's token in its document [n].</summary>
-    public int[] Positions { get; } = new int[rows];
+    /// <summary>The size of the file that rows make.</summary>
+    public static long Size(RowOrigins origins, IReadOnlyList<int> blocks)
+    {
+        using var memory = new MemoryStream();
+        Task.Run(() => WriteAsync(memory, origins, blocks)).GetAwaiter().GetResult();
+        return memory.Length;
+    }
 
-    /// <summary>Each row's token id [n].</summary>
-    public int[] Tokens { get; } = new int[rows];
-
-    private int[][] Columns => [Documents, Positions, Tokens];
-
-    /// <summary>Writes the first rows to a Parquet file; the same rows make the same bytes.</summary>
-    public void Write(string path, int count) => AtomicFile.Write(path, stream => Task.Run(() => WriteAsync(stream, count)).GetAwaiter().GetResult());
-
-    /// <summary>Reads a file that must hold a given number of rows into these arrays, from an index on.</summary>
+    /// <summary>Reads consecutive rows.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="blocks">The blocks that it must hold.</param>
+    /// <param name="first">The first row to read.</param>
+    /// <param name="count">Number of rows to read.</param>
     /// <exception cref="UserErrorException">The file cannot be read or holds something else.</exception>
-    public void Read(string path, int count, int at = 0)
+    public static RowOrigins Read(string path, IReadOnlyList<int> blocks, int first, int count)
     {
         try
         {
-            Task.Run(() => ReadAsync(path, count, at)).GetAwaiter().GetResult();
+            return Task.Run(() => ReadAsync(path, blocks, first, count)).GetAwaiter().GetResult();
         }
         catch (Exception failure) when (failure is not (UserErrorException or OutOfMemoryException))
         {
@@ -39,26 +76,41 @@ internal sealed class RowOrigins(int rows)
         }
     }
 
-    private async Task WriteAsync(Stream stream, int count)
+    private static async Task WriteAsync(Stream stream, RowOrigins origins, IReadOnlyList<int> blocks)
     {
         // The level matters: Parquet.Net's default one for zstd is 25 times slower.
         var options = new ParquetOptions { CompressionMethod = CompressionMethod.Zstd, CompressionLevel = CompressionLevel.Fastest };
         using var memory = new MemoryStream();
         await using (ParquetWriter writer = await ParquetWriter.CreateAsync(Schema, memory, options))
         {
-            using ParquetRowGroupWriter group = writer.CreateRowGroup();
-            for (int i = 0; i < Columns.Length; i++) await group.WriteAsync<int>(Schema.DataFields[i], Columns[i].AsMemory(0, count));
-            group.CompleteValidate();
+            int at = 0;
+            foreach (int rows in blocks)
+            {
+                using ParquetRowGroupWriter group = writer.CreateRowGroup();
+                for (int i = 0; i < Schema.DataFields.Length; i++) await group.WriteAsync<int>(Schema.DataFields[i], origins.Columns[i].AsMemory(at, rows));
+                group.CompleteValidate();
+                at += rows;
+            }
         }
         memory.WriteTo(stream);
     }
 
-    private async Task ReadAsync(string path, int count, int at)
+    private static async Task<RowOrigins> ReadAsync(string path, IReadOnlyList<int> blocks, int first, int count)
     {
-        using var memory = new MemoryStream(await File.ReadAllBytesAsync(path));
-        await using ParquetReader reader = await ParquetReader.CreateAsync(memory);
-        using ParquetRowGroupReader group = reader.OpenRowGroupReader(0);
-        if (reader.RowGroupCount != 1 || group.RowCount != count) throw new InvalidDataException($"it holds {group.RowCount:N0} rows, not {count:N0}");
-        for (int i = 0; i < Columns.Length; i++) await group.ReadAsync<int>(Schema.DataFields[i], Columns[i].AsMemory(at, count));
+        var result = new RowOrigins(count);
+        using FileStream stream = File.OpenRead(path);
+        await using ParquetReader reader = await ParquetReader.CreateAsync(stream);
+        if (reader.RowGroupCount != blocks.Count) throw new InvalidDataException($"it holds {reader.RowGroupCount} row groups, not {blocks.Count}");
+        for (int block = 0, start = 0; block < blocks.Count && start < first + count; start += blocks[block++])
+        {
+            int end = start + blocks[block], from = Math.Max(first, start), to = Math.Min(first + count, end);
+            if (from >= to) continue;
+            using ParquetRowGroupReader group = reader.OpenRowGroupReader(block);
+            if (group.RowCount != blocks[block]) throw new InvalidDataException($"its row group {block} holds {group.RowCount:N0} rows, not {blocks[block]:N0}");
+            var rows = new RowOrigins(blocks[block]);
+            for (int i = 0; i < Schema.DataFields.Length; i++) await group.ReadAsync<int>(Schema.DataFields[i], rows.Columns[i]);
+            result.Set(from - first, rows, from - start, to - from);
+        }
+        return result;
     }
 }

@@ -23,30 +23,42 @@ internal sealed record ShardStatistics
 
     /// <summary>Sum of the rows' squared norms.</summary>
     public required double SquaredNormSum { get; init; }
+}
 
-    /// <summary>Joins the shards' sums, in their order (Chan, Golub and LeVeque 1979).</summary>
-    public static StoreStatistics Merge(IReadOnlyList<ShardStatistics> shards)
+/// <summary>Joins the sums of shards, in their order (Chan, Golub and LeVeque 1979).</summary>
+internal sealed class MergedStatistics
+{
+    private double[] mean = [], squares = [];
+    private double rows, normSum, squaredNormSum;
+
+    /// <summary>Adds the next shard.</summary>
+    public void Add(ShardStatistics shard)
     {
-        double[] mean = [.. shards[0].Mean], squares = [.. shards[0].SquaredDeviations];
-        double rows = shards[0].Rows;
-        foreach (ShardStatistics shard in shards.Skip(1))
+        if (rows == 0) (mean, squares) = ([.. shard.Mean], [.. shard.SquaredDeviations]);
+        else Join(shard);
+        rows += shard.Rows;
+        normSum += shard.NormSum;
+        squaredNormSum += shard.SquaredNormSum;
+    }
+
+    /// <summary>The statistics over all rows; null where there is none.</summary>
+    public StoreStatistics? Result() => rows == 0 ? null : new StoreStatistics
+    {
+        Mean = [.. mean],
+        MeanNorm = normSum / rows,
+        MeanSquaredNorm = squaredNormSum / rows,
+        Variance = [.. squares.Select(square => square / rows)],
+    };
+
+    private void Join(ShardStatistics shard)
+    {
+        double total = rows + shard.Rows;
+        for (int i = 0; i < mean.Length; i++)
         {
-            double total = rows + shard.Rows;
-            for (int i = 0; i < mean.Length; i++)
-            {
-                double delta = shard.Mean[i] - mean[i];
-                mean[i] += delta * (shard.Rows / total);
-                squares[i] += shard.SquaredDeviations[i] + delta * delta * (rows * shard.Rows / total);
-            }
-            rows = total;
+            double delta = shard.Mean[i] - mean[i];
+            mean[i] += delta * (shard.Rows / total);
+            squares[i] += shard.SquaredDeviations[i] + delta * delta * (rows * shard.Rows / total);
         }
-        return new StoreStatistics
-        {
-            Mean = [.. mean],
-            MeanNorm = shards.Sum(shard => shard.NormSum) / rows,
-            MeanSquaredNorm = shards.Sum(shard => shard.SquaredNormSum) / rows,
-            Variance = [.. squares.Select(square => square / rows)],
-        };
     }
 }
 

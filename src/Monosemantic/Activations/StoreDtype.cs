@@ -10,6 +10,12 @@ public enum StoreDtype
 
     /// <summary>16-bit floating point (IEEE half): half the size, 11 significant bits, magnitudes up to 65,504.</summary>
     F16,
+
+    /// <summary>16-bit floating point with the exponent of float32 (bfloat16): half the size, 8 significant bits, any magnitude.</summary>
+    BF16,
+
+    /// <summary>8-bit integers -127..127 times one float32 for each row (its largest magnitude over 127): a quarter of the size.</summary>
+    Int8,
 }
 
 /// <summary>What a <see cref="StoreDtype"/> is in a safetensors file.</summary>
@@ -19,6 +25,11 @@ internal static class StoreDtypeElements
     {
         StoreDtype.F32 => TensorElement.Float32,
         StoreDtype.F16 => TensorElement.Float16,
+        StoreDtype.BF16 => TensorElement.BFloat16,
+        StoreDtype.Int8 => TensorElement.Find("I8")!,
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "no such dtype"),
     };
+
+    /// <summary>Bytes of one row's numbers, its scale not counted.</summary>
+    internal static int RowBytes(this StoreDtype dtype, int dModel) => checked(dModel * dtype.Element().Size);
 }

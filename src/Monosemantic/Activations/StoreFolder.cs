@@ -7,7 +7,9 @@ internal sealed class StoreFolder : IDisposable
 {
     public const string ManifestName = "manifest.json";
     public const string PlanName = "plan.json";
+    public const string TokenTextsName = "tokens.parquet";
     public const string TensorName = "activations";
+    public const string ScalesName = "scales";
     private const string LockName = ".lock";
     private readonly FileStream claim;
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Monosemantic.Runtime;
@@ -8,22 +9,27 @@ namespace Monosemantic.Activations;
 /// <summary>Everything about a store that is decided before its first row. Two extractions with equal plans write the same bytes.</summary>
 public sealed record StorePlan
 {
+    private const int MaxWidth = 1 << 24, MaxRowsPerShard = 1 << 28;
+
     /// <summary>Where in the model the rows were read, such as <c>blocks.2.hook_resid_post</c>.</summary>
     public required string HookPoint { get; init; }
 
     /// <summary>Width of a row, d_model; heads are flattened.</summary>
     public required int DModel { get; init; }
 
+    /// <summary>The heads in a row, one after the other; null where the hook point has none.</summary>
+    public HeadStructure? Heads { get; init; }
+
     /// <summary>How the numbers are kept.</summary>
     public required StoreDtype Dtype { get; init; }
 
-    /// <summary>Rows in every shard but the last.</summary>
+    /// <summary>Rows in every shard but the last of each split.</summary>
     public required int RowsPerShard { get; init; }
 
-    /// <summary>The model that computed the rows.</summary>
+    /// <summary>The model that computed the rows; without a hash where it is not known.</summary>
     public required ModelIdentity Model { get; init; }
 
-    /// <summary>SHA-256 of the <c>tokenizer.json</c>.</summary>
+    /// <summary>SHA-256 of the <c>tokenizer.json</c>; empty where the tokenizer is not known.</summary>
     public required string TokenizerSha256 { get; init; }
 
     /// <summary>The text that the rows come from.</summary>
@@ -37,6 +43,12 @@ public sealed record StorePlan
 
     /// <summary>Which documents are held out from training.</summary>
     public required DocumentSplit Split { get; init; }
+
+    /// <summary>Which rows were left out for their norm; null for none.</summary>
+    public OutlierPolicy? Outliers { get; init; }
+
+    /// <summary>The settings of the extraction, folders by their last part; null where the store was not extracted here.</summary>
+    public ExtractionConfig? Extraction { get; init; }
 
     /// <summary>The build that wrote the store.</summary>
     public string CodeVersion { get; init; } = Runtime.CodeVersion.Current;
@@ -66,9 +78,8 @@ public sealed record StorePlan
     internal void Check()
     {
         var problems = new List<string>();
-        long rowBytes = (long)DModel * Dtype.Element().Size;
-        if (DModel < 1) problems.Add($"d_model is {DModel}; it must be at least 1");
-        else if (RowsPerShard < 1 || RowsPerShard > Array.MaxLength / rowBytes) problems.Add($"rows_per_shard is {RowsPerShard}; it must be 1..{Array.MaxLength / rowBytes} for rows of {rowBytes} bytes");
+        if (DModel is < 1 or > MaxWidth) problems.Add($"d_model is {DModel}; it must be 1..{MaxWidth:N0}");
+        if (RowsPerShard is < 1 or > MaxRowsPerShard) problems.Add($"rows_per_shard is {RowsPerShard}; it must be 1..{MaxRowsPerShard:N0}");
         if (Split.HeldOutFraction is not (>= 0 and <= 1)) problems.Add($"held_out_fraction is {Split.HeldOutFraction}; it must be 0..1");
         if (problems.Count > 0) throw new UserErrorException(string.Join("; ", problems), "correct the values it names");
     }
@@ -111,9 +122,35 @@ public sealed record TokenPolicy
     /// <summary>Whether documents follow each other in one context.</summary>
     public required bool Pack { get; init; }
 
+    /// <summary>What stands between two documents of one context, where they are packed.</summary>
+    public SeparatorPolicy Separator { get; init; }
+
+    /// <summary>The token that is inserted; null where none is.</summary>
+    public int? BosToken { get; init; }
+
     /// <summary>Whether tokens that are not part of any text (beginning of sequence, separators) get no row.</summary>
     public required bool ExcludeInserted { get; init; }
+
+    /// <summary>Whether special tokens that stand in the text itself get no row.</summary>
+    public bool ExcludeSpecial { get; init; }
+
+    /// <summary>Which places of a context get rows, such as <c>8..64</c> (the 64th not); null for all.</summary>
+    public string? Positions { get; init; }
+
+    /// <summary>How documents became contexts.</summary>
+    internal ContextPolicy ContextPolicy => new() { Context = Context, Bos = Bos, Pack = Pack, Separator = Separator };
 }
+
+/// <summary>Which rows are left out because they are much longer than the others: a few tokens of most models are.</summary>
+/// <param name="TimesMedian">A row is left out where its Euclidean norm is over this many times the median.</param>
+/// <param name="Sites">The hook points that are looked at; a row over the limit at one of them is left out at all.</param>
+public sealed record OutlierPolicy(double TimesMedian, ImmutableArray<SiteNorm> Sites);
+
+/// <summary>The norms at one hook point.</summary>
+/// <param name="HookPoint">Its name.</param>
+/// <param name="MedianNorm">Median of the norms of the first rows (about 8,192).</param>
+/// <param name="HighestNorm">The longest row that is kept.</param>
+public sealed record SiteNorm(string HookPoint, double MedianNorm, double HighestNorm);
 
 /// <summary>Which contexts of a corpus a model reads, in which order and in which groups.</summary>
 public sealed record SamplingPolicy
@@ -127,6 +164,6 @@ public sealed record SamplingPolicy
     /// <summary>Number of rows after which reading stops; 0 for all.</summary>
     public required long RowLimit { get; init; }
 
-    /// <summary>Most contexts in one forward pass. It changes rows by rounding only, but it changes them.</summary>
+    /// <summary>Most contexts of full length in one forward pass. It changes rows by rounding only, but it changes them.</summary>
     public required int Batch { get; init; }
 }

@@ -73,7 +73,7 @@ public static class EvaluationRun
         TokenizedDocument[] documents = [.. CorpusTokenizer.TokenizeAll(hasher.Watch(Corpus.Read(options, progress, cancellation)), tokenizer, cancellation).Where(document => plan.Split.IsHeldOut(document.Index))];
         if (hasher.Identify(options).Sha256 != plan.Corpus.Sha256) throw new UserErrorException($"{string.Join(" ", config.Text)} is not the text that {config.Activations} was extracted from", $"give the same text with --text: {plan.Corpus.Source} {plan.Corpus.Version}");
         new SeededRandom(plan.Split.Seed).Shuffle(documents.AsSpan());
-        var policy = new ContextPolicy { Context = plan.Tokens.Context, Bos = plan.Tokens.Bos, Pack = plan.Tokens.Pack };
+        ContextPolicy policy = plan.Tokens.ContextPolicy;
         // Where nothing is inserted the token does not matter, and the store could be made without one.
         return ContextPacker.Pack(documents, policy, plan.Tokens.BosToken ?? tokenizer.Bos ?? 0).Take(config.Contexts);
     }

@@ -8,15 +8,16 @@ public static class ContextPacker
 {
     /// <summary>
     /// The contexts of a corpus, in order. A document that does not fit continues in the next context. Where contexts are packed,
-    /// one inserted token stands between two documents of a context; a document that begins a context needs none but the one
+    /// what the policy says stands between two documents of a context; a document that begins a context needs none but the token
     /// that the policy puts there. The last context of a corpus (or of a document, where not packed) may be shorter; nothing is
     /// padded, and a context of fewer than 2 tokens is dropped, since nothing can be predicted in it. Empty documents leave no trace.
     /// </summary>
     /// <param name="documents">The documents, in corpus order.</param>
     /// <param name="policy">How to cut.</param>
     /// <param name="bosToken">The token to insert, at a beginning and as the separator.</param>
+    /// <param name="start">Where in the first document to begin; by default at its beginning.</param>
     /// <exception cref="UserErrorException">The context length is below 2, or the token is negative.</exception>
-    public static IEnumerable<TokenContext> Pack(IEnumerable<TokenizedDocument> documents, ContextPolicy policy, int bosToken)
+    public static IEnumerable<TokenContext> Pack(IEnumerable<TokenizedDocument> documents, ContextPolicy policy, int bosToken, ContextStart start = default)
     {
         ArgumentNullException.ThrowIfNull(documents);
         ArgumentNullException.ThrowIfNull(policy);
@@ -32,7 +33,7 @@ public static class ContextPacker
                 $"the beginning-of-sequence token is {bosToken}; ids are not negative",
                 "use the tokenizer's own, often its end-of-text token");
         }
-        return Cut(documents, policy, bosToken);
+        return Cut(documents, policy, bosToken, start);
     }
 
     /// <summary>Groups contexts that follow each other and are equally long, so that a group is a rectangle of tokens.</summary>
@@ -46,13 +47,15 @@ public static class ContextPacker
         return Group(contexts, batch);
     }
 
-    private static IEnumerable<TokenContext> Cut(IEnumerable<TokenizedDocument> documents, ContextPolicy policy, int bosToken)
+    private static IEnumerable<TokenContext> Cut(IEnumerable<TokenizedDocument> documents, ContextPolicy policy, int bosToken, ContextStart start)
     {
         var open = new OpenContext(policy, bosToken);
         foreach (TokenizedDocument document in documents.Where(document => document.Tokens.Length > 0))
         {
-            open.Begin(document);
-            for (int position = 0; position < document.Tokens.Length;)
+            if (start.Position == 0 && !start.Begun) open.Begin(document);
+            int position = start.Position;
+            start = default;
+            while (position < document.Tokens.Length)
             {
                 if (open.IsFull && open.Close() is { } full) yield return full;
                 position = open.Take(document, position);
@@ -87,7 +90,7 @@ public static class ContextPacker
         public void Begin(TokenizedDocument document)
         {
             // Where contexts begin with the token anyway, a document that begins one needs no separator.
-            if (policy.Bos == BosPolicy.Document || count > 0) Add(bosToken, document.Index, -1);
+            if (policy.Bos == BosPolicy.Document || (count > 0 && policy.Separator == SeparatorPolicy.Token)) Add(bosToken, document.Index, -1);
         }
 
         /// <summary>Adds what fits of a document, from a position on; returns the position to go on with.</summary>

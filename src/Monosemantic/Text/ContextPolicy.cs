@@ -13,6 +13,16 @@ public enum BosPolicy
     Document,
 }
 
+/// <summary>What stands between two documents of one context.</summary>
+public enum SeparatorPolicy
+{
+    /// <summary>One beginning-of-sequence token.</summary>
+    Token,
+
+    /// <summary>Nothing, but for what <see cref="BosPolicy.Document"/> puts there.</summary>
+    None,
+}
+
 /// <summary>How documents are cut into the contexts that a model reads.</summary>
 public sealed record ContextPolicy
 {
@@ -24,4 +34,21 @@ public sealed record ContextPolicy
 
     /// <summary>Whether documents follow each other in one context (true), or every context holds one document only (false).</summary>
     public bool Pack { get; init; } = true;
+
+    /// <summary>What stands between two documents of one context, where they are packed.</summary>
+    public SeparatorPolicy Separator { get; init; }
+}
+
+/// <summary>Where in the first document packing begins, to go on in the middle of a corpus.</summary>
+/// <param name="Position">Index of the first token that was not in an earlier context.</param>
+/// <param name="Begun">Whether what the policy puts before that document stands in an earlier context already.</param>
+public readonly record struct ContextStart(int Position, bool Begun)
+{
+    /// <summary>Where packing has to begin to give this context and those after it; its document comes first then.</summary>
+    /// <param name="context">A context that packing gave.</param>
+    public static ContextStart Of(TokenContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return new(context.Positions.First(position => position >= 0), context.Positions[0] >= 0);
+    }
 }

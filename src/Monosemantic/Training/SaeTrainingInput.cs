@@ -17,7 +17,7 @@ public sealed record SaeTrainingInput
     /// </summary>
     public required Func<long, IEnumerable<ActivationBatch>> BatchesFrom { get; init; }
 
-    /// <summary>Mean length of an activation, held-out rows included, as a store records it; needed for scaling, else null.</summary>
+    /// <summary>Mean length of a training activation, as a store records it; needed for scaling, else null.</summary>
     public double? MeanNorm { get; init; }
 
     /// <summary>Hook point of the activations, in the TransformerLens spelling; empty where unknown.</summary>

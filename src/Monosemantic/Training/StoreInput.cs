@@ -19,7 +19,7 @@ public static class StoreInput
         return new SaeTrainingInput
         {
             DModel = store.DModel,
-            MeanNorm = store.Manifest.Statistics.MeanNorm,
+            MeanNorm = store.Manifest.TrainingStatistics?.MeanNorm,
             HookPoint = store.Manifest.Plan.HookPoint,
             ModelSha256 = store.Manifest.Plan.Model.Sha256,
             StoreSha256 = store.Sha256,

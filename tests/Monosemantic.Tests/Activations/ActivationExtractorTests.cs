@@ -63,9 +63,12 @@ public sealed class ActivationExtractorTests : IDisposable
     {
         Extract(Config with { ShuffleDocuments = false, Rows = 150 }, Simulated("a"), Corpus());
         using ActivationStore store = ActivationStore.Open(sample.Path);
-        int[] documents = store.Read(1000).Single().Documents[..150];
-        Assert.Equal(documents.Order(), documents);
-        Assert.Equal(0, documents[0]);
+        foreach (StoreSplit split in new[] { StoreSplit.Training, StoreSplit.HeldOut })
+        {
+            int[] documents = store.Read(1000, split).Single().Documents[..(int)store.RowCount(split)];
+            Assert.Equal(documents.Order(), documents);
+            Assert.Equal(Enumerable.Range(0, SampleStore.Documents).First(document => store.Plan.Split.IsHeldOut(document) == (split == StoreSplit.HeldOut)), documents[0]);
+        }
     }
 
     [Theory]
@@ -121,9 +124,9 @@ public sealed class ActivationExtractorTests : IDisposable
     [Fact]
     public void Settings_that_make_no_sense_are_refused_together()
     {
-        ExtractionConfig config = Config with { Hooks = [], Context = 1, Batch = 0, Rows = -1, HeldOutFraction = 2 };
+        ExtractionConfig config = Config with { Hooks = [], Context = 1, Batch = -1, Rows = -1, HeldOutFraction = 2, Positions = "5..2", ExcludeOutliers = 0.5, PerHead = -1 };
         string message = Assert.Throws<UserErrorException>(config.Check).Message;
-        foreach (string part in new[] { "hooks is empty", "context is 1", "batch is 0", "rows is -1", "held_out_fraction is 2" }) Assert.Contains(part, message, StringComparison.Ordinal);
+        foreach (string part in new[] { "hooks is empty", "context is 1", "batch is -1", "rows is -1", "held_out_fraction is 2", "positions is '5..2'", "exclude_outliers is 0.5", "per_head is -1" }) Assert.Contains(part, message, StringComparison.Ordinal);
         UserErrorException tooLong = Assert.Throws<UserErrorException>(() => Extract(Config, Simulated("a") with { MaxContext = 8 }, Corpus()));
         Assert.Contains("reads at most 8", tooLong.Message, StringComparison.Ordinal);
         UserErrorException foreign = Assert.Throws<UserErrorException>(() => Extract(Config, Simulated("a") with { VocabularySize = 9 }, Corpus()));
@@ -148,26 +151,33 @@ public sealed class ActivationExtractorTests : IDisposable
         Dictionary<string, Tensor> weights = Gpt2.Initialise(shape, seed: 7);
         using var model = new Transformer(shape, Gpt2.Assemble(shape, name => weights[name]), weights, "toy", "ab");
         ImmutableArray<HookPoint> points = [HookPoint.Parse("blocks.0.attn.hook_z"), HookPoint.Parse("blocks.1.hook_resid_post")];
-        ExtractionConfig config = Config with { ShuffleDocuments = false, Pack = false };
+        ExtractionConfig config = Config with { ShuffleDocuments = false, Pack = false, HeldOutFraction = 0 };
         TokenizedCorpus corpus = Corpus();
         ImmutableArray<StoreManifest> manifests = Extract(config, ActivationSource.Of(model, points), corpus);
         Assert.Equal(["blocks.0.attn.hook_z", "blocks.1.hook_resid_post"], manifests.Select(manifest => manifest.Plan.HookPoint));
 
-        // The first document alone, in one context behind the inserted token.
-        TokenizedDocument first = corpus.Documents[0];
-        using Tensor tokens = tensor(new long[] { 0 }.Concat(first.Tokens.Take(15).Select(token => (long)token)).ToArray()).unsqueeze(0);
+        // Each document alone, a context after the other, behind the inserted token: without the padding of the extraction.
         foreach (HookPoint point in points)
         {
-            float[] expected = [];
-            model.Run(tokens, (_, value) =>
-            {
-                expected = value.reshape(-1, 16).narrow(0, 1, tokens.shape[1] - 1).data<float>().ToArray();
-                return value;
-            }, point);
+            float[] expected = [.. corpus.Documents.SelectMany(document => document.Tokens.Chunk(15)).SelectMany(chunk => Shown(model, point, chunk))];
             using ActivationStore store = ActivationStore.Open(Path.Combine(sample.Path, point.ToString()));
-            float[] actual = store.Read(1000).First().Values;
-            for (int i = 0; i < expected.Length; i++) Assert.Equal(expected[i], actual[i], 1e-5f);
+            ActivationBatch actual = store.Read(10_000).First();
+            Assert.Equal(expected.Length, actual.Rows * 16);
+            for (int i = 0; i < expected.Length; i++) Assert.Equal(expected[i], actual.Values[i], 1e-5f);
         }
+    }
+
+    // What a hook point shows of some tokens behind the inserted one.
+    private static float[] Shown(Transformer model, HookPoint point, int[] chunk)
+    {
+        using Tensor tokens = tensor(chunk.Select(token => (long)token).Prepend(0).ToArray()).unsqueeze(0);
+        float[] shown = [];
+        model.Run(tokens, (_, value) =>
+        {
+            shown = value.reshape(-1, 16).narrow(0, 1, chunk.Length).data<float>().ToArray();
+            return value;
+        }, point);
+        return shown;
     }
 
     private ImmutableArray<StoreManifest> Extract(ExtractionConfig config, ActivationSource source, TokenizedCorpus corpus, bool resume = false) =>
@@ -177,18 +187,10 @@ public sealed class ActivationExtractorTests : IDisposable
     {
         var random = new SeededRandom(3);
         TokenizedDocument[] documents = [.. Enumerable.Range(0, SampleStore.Documents).Select(index => new TokenizedDocument(index, [.. Enumerable.Range(0, 2 + random.Next(25)).Select(_ => 1 + random.Next(Vocabulary - 1))]))];
-        return new([.. documents], new CorpusIdentity("texts", null, "22", documents.Length, 1234), "11", 0);
+        return new(TokenizedDocuments.Of(documents), new CorpusIdentity("texts", null, "22", documents.Length, 1234), "11", 0);
     }
 
-    // A cheap model: what it shows of a token depends on the hook, the token and its position.
-    private static ActivationSource Simulated(params string[] hooks) => new(new("simulated", "00"), [.. hooks.Select(hook => new HookedWidth(hook, 3))], 16, Vocabulary, (contexts, receive) =>
-    {
-        for (int hook = 0; hook < hooks.Length; hook++)
-        {
-            int which = hook;
-            receive(hook, contexts.SelectMany(context => context.Tokens.Zip(context.Positions, (token, position) => RowOf(which, token, position)).SelectMany(row => row)).ToArray());
-        }
-    });
+    private static ActivationSource Simulated(params string[] hooks) => SimulatedModel.Source(Vocabulary, hooks);
 
-    private static float[] RowOf(int hook, int token, int position) => [token + hook, MathF.Sqrt(position + 2), token * 0.1f - position];
+    private static float[] RowOf(int hook, int token, int position) => SimulatedModel.RowOf(hook, token, position);
 }

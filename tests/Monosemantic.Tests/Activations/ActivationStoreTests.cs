@@ -15,19 +15,23 @@ public sealed class ActivationStoreTests : IDisposable
     [InlineData(StoreDtype.F32, 64)]
     [InlineData(StoreDtype.F16, 64)]
     [InlineData(StoreDtype.F16, 1000)]
+    [InlineData(StoreDtype.BF16, 64)]
+    [InlineData(StoreDtype.Int8, 64)]
+    [InlineData(StoreDtype.Int8, 1000)]
     public void Rows_read_back_in_order_with_where_they_come_from(StoreDtype dtype, int batch)
     {
         sample.Write(SampleStore.Plan(dtype: dtype), Rows);
-        float[] expected = [.. SampleStore.Values(Rows, 12).Select(value => dtype == StoreDtype.F16 ? (float)(Half)value : value)];
+        float[] expected = SampleStore.Rounded(SampleStore.Values(Rows, 12), 12, dtype);
         using ActivationStore store = ActivationStore.Open(sample.Path);
         int row = 0;
         foreach (ActivationBatch read in store.Read(batch))
         {
             Assert.Equal(Math.Min(batch, Rows - row), read.Rows);
+            Assert.True(read.Span.SequenceEqual(expected.AsSpan(row * 12, read.Rows * 12)));
             Assert.True(read.Values.AsSpan(0, read.Rows * 12).SequenceEqual(expected.AsSpan(row * 12, read.Rows * 12)));
             for (int i = 0; i < read.Rows; i++, row++)
             {
-                Assert.Equal((SampleStore.DocumentOf(row), row % 7, SampleStore.TokenOf(row)), (read.Documents[i], read.Positions[i], read.Tokens[i]));
+                Assert.Equal((SampleStore.DocumentOf(row), SampleStore.PositionOf(row), SampleStore.TokenOf(row)), (read.Documents[i], read.Positions[i], read.Tokens[i]));
             }
         }
         Assert.Equal(Rows, row);

@@ -5,6 +5,7 @@ namespace Monosemantic.Tests.Activations;
 
 public sealed class ActivationWriterTests : IDisposable
 {
+    private static readonly int Training = SampleStore.DocumentOf(0);
     private readonly SampleStore sample = new();
 
     public void Dispose() => sample.Dispose();
@@ -12,22 +13,49 @@ public sealed class ActivationWriterTests : IDisposable
     [Theory]
     [InlineData(StoreDtype.F32)]
     [InlineData(StoreDtype.F16)]
+    [InlineData(StoreDtype.BF16)]
+    [InlineData(StoreDtype.Int8)]
     public void Statistics_are_those_of_a_plain_two_pass_computation(StoreDtype dtype)
     {
         const int rows = 457, dModel = 13;
         StoreManifest manifest = sample.Write(SampleStore.Plan(dModel, dtype), rows);
-        double[] x = [.. SampleStore.Values(rows, dModel).Select(value => dtype == StoreDtype.F16 ? (double)(Half)value : value)];
+        double[] x = [.. SampleStore.Rounded(SampleStore.Values(rows, dModel), dModel, dtype).Select(value => (double)value)];
+        int training = (int)(manifest.Rows - manifest.HeldOutRows);
+        Assert.InRange(training, 100, rows - 100);
+        AssertStatistics(x, dModel, manifest.Statistics);
+        AssertStatistics(x[..(training * dModel)], dModel, manifest.TrainingStatistics!);
+    }
+
+    private static void AssertStatistics(double[] x, int dModel, StoreStatistics statistics)
+    {
+        int rows = x.Length / dModel;
         double[] norms = [.. Enumerable.Range(0, rows).Select(row => Math.Sqrt(x.AsSpan(row * dModel, dModel).ToArray().Sum(value => value * value)))];
-        Assert.Equal(norms.Average(), manifest.Statistics.MeanNorm, 1e-11 * norms.Average());
-        Assert.Equal(norms.Average(norm => norm * norm), manifest.Statistics.MeanSquaredNorm, 1e-11 * norms.Average(norm => norm * norm));
+        Assert.Equal(norms.Average(), statistics.MeanNorm, 1e-11 * norms.Average());
+        Assert.Equal(norms.Average(norm => norm * norm), statistics.MeanSquaredNorm, 1e-11 * norms.Average(norm => norm * norm));
         for (int i = 0; i < dModel; i++)
         {
             double[] column = [.. Enumerable.Range(0, rows).Select(row => x[row * dModel + i])];
             double mean = column.Average();
-            Assert.Equal(mean, manifest.Statistics.Mean[i], 1e-12 * Math.Abs(mean));
+            Assert.Equal(mean, statistics.Mean[i], 1e-12 * Math.Abs(mean));
             double variance = column.Average(value => (value - mean) * (value - mean));
-            Assert.Equal(variance, manifest.Statistics.Variance[i], 1e-11 * variance);
+            Assert.Equal(variance, statistics.Variance[i], 1e-11 * variance);
         }
+    }
+
+    [Fact]
+    public void Shards_end_where_the_held_out_rows_begin()
+    {
+        StoreManifest manifest = sample.Write(SampleStore.Plan(), 457);
+        Assert.Equal([false, false, false, false, true, true], manifest.Shards.Select(shard => shard.HeldOut));
+        Assert.All(manifest.Shards, shard => Assert.Equal(shard.Rows, shard.Blocks.Sum()));
+    }
+
+    [Fact]
+    public void A_training_row_behind_a_held_out_one_is_refused()
+    {
+        using ActivationWriter writer = ActivationWriter.Create(sample.Path, SampleStore.Plan(dModel: 1));
+        int heldOut = SampleStore.DocumentOf(456), training = SampleStore.DocumentOf(0);
+        Assert.Contains("held-out rows were added already", Assert.Throws<ArgumentException>(() => writer.Add([1, 2], [heldOut, training], [0, 0], [0, 0])).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -38,7 +66,7 @@ public sealed class ActivationWriterTests : IDisposable
         Directory.Delete(sample.Path, recursive: true);
         sample.Write(SampleStore.Plan(), 457, chunk: 300);
         Assert.Equal(single, SampleStore.Hashes(sample.Path));
-        Assert.Equal(2 + 3 * 5, single.Count);
+        Assert.Equal(2 + 3 * 6, single.Count);
     }
 
     [Theory]
@@ -56,7 +84,8 @@ public sealed class ActivationWriterTests : IDisposable
         using (ActivationWriter writer = ActivationWriter.Create(sample.Path, SampleStore.Plan())) SampleStore.Add(writer, 0, interruptedAt, 457);
         using (ActivationWriter writer = ActivationWriter.Resume(sample.Path, SampleStore.Plan()))
         {
-            Assert.Equal(interruptedAt / 100 * 100, writer.Rows);
+            // Training rows end at 304, and a shard with them.
+            Assert.Equal(interruptedAt > 304 ? 304 + ((interruptedAt - 304) / 100 * 100) : interruptedAt / 100 * 100, writer.Rows);
             SampleStore.Add(writer, (int)writer.Rows, 457, 457);
             writer.Complete();
         }
@@ -122,13 +151,16 @@ public sealed class ActivationWriterTests : IDisposable
     [InlineData(StoreDtype.F32, float.NaN, "NaN, not a finite number")]
     [InlineData(StoreDtype.F32, float.PositiveInfinity, "not a finite number")]
     [InlineData(StoreDtype.F16, float.NaN, "NaN, not a finite number")]
+    [InlineData(StoreDtype.BF16, float.NaN, "NaN, not a finite number")]
+    [InlineData(StoreDtype.Int8, float.NegativeInfinity, "not a finite number")]
+    [InlineData(StoreDtype.Int8, float.NaN, "not a finite number")]
     [InlineData(StoreDtype.F16, -70000f, "reaches -70000, and float16 ends at 65504")]
     public void A_value_that_cannot_be_kept_is_refused_with_its_place(StoreDtype dtype, float value, string expected)
     {
         using ActivationWriter writer = ActivationWriter.Create(sample.Path, SampleStore.Plan(dModel: 2, dtype));
-        UserErrorException error = Assert.Throws<UserErrorException>(() => writer.Add([1, 2, 3, value], [8, 9], [0, 1], [5, 6]));
+        UserErrorException error = Assert.Throws<UserErrorException>(() => writer.Add([1, 2, 3, value], [Training, Training], [0, 1], [5, 6]));
         Assert.Contains(expected, error.Message, StringComparison.Ordinal);
-        Assert.Contains("token 1 of document 9", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"token 1 of document {Training}", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

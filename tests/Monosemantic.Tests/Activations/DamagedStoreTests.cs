@@ -42,8 +42,9 @@ public sealed class DamagedStoreTests : IDisposable
     {
         File.WriteAllBytes(In("shard-00000.rows.parquet"), new byte[new FileInfo(In("shard-00000.rows.parquet")).Length]);
         using ActivationStore store = ActivationStore.Open(sample.Path);
-        Assert.Contains("shard-00000.rows.parquet cannot be read", Assert.Throws<UserErrorException>(() => store.Read(8).First()).Message, StringComparison.Ordinal);
-        Assert.Throws<UserErrorException>(() => store.Shuffled(8, 0, StoreSplit.All).First());
+        Assert.Contains("shard-00000.rows.parquet cannot be read", Assert.Throws<UserErrorException>(() => store.Read(8).First().Documents).Message, StringComparison.Ordinal);
+        Assert.Throws<UserErrorException>(() => store.Shuffled(457, 0, StoreSplit.All).First().Tokens);
+        Assert.Equal(8, store.Read(8).First().Rows);
     }
 
     [Fact]
@@ -57,8 +58,12 @@ public sealed class DamagedStoreTests : IDisposable
     }
 
     [Theory]
-    [InlineData("\"format_version\": 1", "\"format_version\": 2, \"new_key\": 3", "format_version 2; this build reads 1..1")]
-    [InlineData("\"format_version\": 1", "\"format\": 1", "no format_version")]
+    [InlineData("\"format_version\": 2", "\"format_version\": 3, \"new_key\": 3", "format_version 3; this build reads 2")]
+    [InlineData("\"format_version\": 2", "\"format_version\": 1", "format_version 1, from before the first release")]
+    [InlineData("\"format_version\": 2", "\"format\": 1", "no format_version")]
+    [InlineData("\"held_out_rows\": 153", "\"held_out_rows\": 152", "do not add up")]
+    [InlineData("\"held_out\": true", "\"held_out\": false", "do not add up")]
+    [InlineData("\"file\": \"shard-00000", "\"file\": \"../shard-00000", "only names without a folder")]
     [InlineData("\"rows\": 457", "\"rows\": 458", "do not add up")]
     [InlineData("\"rows\": 457", "\"rows\": 457, \"colour\": 1", "colour")]
     [InlineData("\"statistics\"", "\"statistics", "manifest.json")]

@@ -8,6 +8,10 @@ namespace Monosemantic.Tests.Activations;
 public sealed class SampleStore : IDisposable
 {
     public const int Documents = 60;
+    private const int RowsPerDocument = 8;
+
+    // Those of training come first in a store.
+    private static readonly int[] Order = [.. Enumerable.Range(0, Documents).OrderBy(document => new DocumentSplit(5, 0.3).IsHeldOut(document))];
 
     public string Folder { get; } = Directory.CreateTempSubdirectory("monosemantic-store-").FullName;
 
@@ -29,7 +33,7 @@ public sealed class SampleStore : IDisposable
         Split = new DocumentSplit(5, heldOut),
     };
 
-    /// <summary>Row r: normal values about a mean far from zero, of document r / 7 and token position r mod 7.</summary>
+    /// <summary>Normal values about a mean far from zero.</summary>
     public static float[] Values(int rows, int dModel)
     {
         var random = new SeededRandom(17);
@@ -38,9 +42,32 @@ public sealed class SampleStore : IDisposable
         return values;
     }
 
-    public static int DocumentOf(int row) => row / 7 % Documents;
+    public static int DocumentOf(int row) => Order[Math.Min(row / RowsPerDocument, Documents - 1)];
+
+    public static int PositionOf(int row) => row % RowsPerDocument;
 
     public static int TokenOf(int row) => row * 31 % 997;
+
+    /// <summary>A value as a store gives it back.</summary>
+    public static float[] Rounded(float[] values, int dModel, StoreDtype dtype)
+    {
+        var rounded = new float[values.Length];
+        for (int at = 0; at < values.Length; at += dModel)
+        {
+            float scale = values.AsSpan(at, dModel).ToArray().Max(MathF.Abs) / 127;
+            for (int i = at; i < at + dModel; i++)
+            {
+                rounded[i] = dtype switch
+                {
+                    StoreDtype.F16 => (float)(Half)values[i],
+                    StoreDtype.BF16 => BitConverter.Int32BitsToSingle((int)(Math.Round(BitConverter.SingleToUInt32Bits(values[i]) / 65536.0) * 65536)),
+                    StoreDtype.Int8 => (float)Math.Round(values[i] / scale) * scale,
+                    _ => values[i],
+                };
+            }
+        }
+        return rounded;
+    }
 
     public StoreManifest Write(StorePlan plan, int rows, int chunk = 37)
     {
@@ -56,7 +83,7 @@ public sealed class SampleStore : IDisposable
         for (int first = from; first < to; first += chunk)
         {
             int[] rows = [.. Enumerable.Range(first, Math.Min(chunk, to - first))];
-            writer.Add(values.AsSpan(first * dModel, rows.Length * dModel), [.. rows.Select(DocumentOf)], [.. rows.Select(row => row % 7)], [.. rows.Select(TokenOf)]);
+            writer.Add(values.AsSpan(first * dModel, rows.Length * dModel), [.. rows.Select(DocumentOf)], [.. rows.Select(PositionOf)], [.. rows.Select(TokenOf)]);
         }
     }
 

@@ -1,0 +1,108 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Monosemantic.Runtime;
+
+namespace Monosemantic.Activations;
+
+/// <summary>
+/// The safetensors file of one shard while it is written: rows go to the disk as they come, under a temporary name; the header,
+/// which has to know how many there are, is written last into the space left for it, and then the file gets its name.
+/// </summary>
+internal sealed class ShardFile : IDisposable
+{
+    // Room for the longest header there can be; the format allows spaces behind it, and data begin well aligned.
+    public const int HeaderBytes = 256;
+    private readonly string path, temporary;
+    private readonly StoreDtype dtype;
+    private readonly int dModel;
+    private readonly FileStream stream;
+    private readonly List<float> scales = [];
+
+    public ShardFile(string path, StoreDtype dtype, int dModel)
+    {
+        this.path = path;
+        this.dtype = dtype;
+        this.dModel = dModel;
+        temporary = $"{path}.{Environment.ProcessId}.tmp";
+        stream = Guard(() => new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20));
+        Guard(() => stream.Write(new byte[HeaderBytes]));
+    }
+
+    /// <summary>Number of rows so far.</summary>
+    public int Rows { get; private set; }
+
+    /// <summary>Adds encoded rows.</summary>
+    /// <param name="bytes">Their numbers.</param>
+    /// <param name="rowScales">Their scales; only int8 has any.</param>
+    public void Add(ReadOnlySpan<byte> bytes, ReadOnlySpan<float> rowScales)
+    {
+        try
+        {
+            stream.Write(bytes);
+        }
+        catch (Exception failure) when (AtomicFile.Explain(failure, path) is { } explained)
+        {
+            throw explained;
+        }
+        if (dtype == StoreDtype.Int8) scales.AddRange(rowScales);
+        Rows += bytes.Length / dtype.RowBytes(dModel);
+    }
+
+    /// <summary>Makes the file whole and gives it its name.</summary>
+    public void Finish() => Guard(() =>
+    {
+        stream.Write(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(scales)));
+        stream.Position = 0;
+        stream.Write(Header());
+        stream.Flush(flushToDisk: true);
+        stream.Dispose();
+        File.Move(temporary, path, overwrite: true);
+    });
+
+    /// <summary>Closes the file, and deletes it unless it is finished.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            stream.Dispose();
+        }
+        catch (IOException)
+        {
+            // What is still in its buffer does not fit on the disk; the file is about to go anyway.
+        }
+        File.Delete(temporary);
+    }
+
+    /// <summary>Bytes of a shard's file.</summary>
+    public static long Size(StoreDtype dtype, int dModel, long rows) =>
+        HeaderBytes + (rows * (dtype.RowBytes(dModel) + (dtype == StoreDtype.Int8 ? sizeof(float) : 0)));
+
+    private byte[] Header()
+    {
+        long end = (long)Rows * dtype.RowBytes(dModel);
+        string tensors = $"\"{StoreFolder.TensorName}\":{{\"dtype\":\"{dtype.Element().Name}\",\"shape\":[{Rows},{dModel}],\"data_offsets\":[0,{end}]}}";
+        if (dtype == StoreDtype.Int8) tensors += $",\"{StoreFolder.ScalesName}\":{{\"dtype\":\"F32\",\"shape\":[{Rows}],\"data_offsets\":[{end},{end + ((long)Rows * sizeof(float))}]}}";
+        byte[] header = new byte[HeaderBytes];
+        BitConverter.TryWriteBytes(header, (ulong)(HeaderBytes - sizeof(ulong)));
+        Encoding.ASCII.GetBytes($"{{{tensors}}}".PadRight(HeaderBytes - sizeof(ulong)), header.AsSpan(sizeof(ulong)));
+        return header;
+    }
+
+    private void Guard(Action action) => Guard(() =>
+    {
+        action();
+        return true;
+    });
+
+    private T Guard<T>(Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (Exception failure) when (AtomicFile.Explain(failure, path) is { } explained)
+        {
+            throw explained;
+        }
+    }
+}
