@@ -23,8 +23,16 @@ internal static class EvaluationTable
     internal static IEnumerable<string> Numbers(EvaluationResult result)
     {
         yield return $"held out: {result.Rows:N0} rows of {result.Documents:N0} documents; 95 % intervals from {result.Intervals.Resamples:N0} resamples of documents";
-        int width = result.Numbers.Keys.Max(name => name.Length);
-        foreach ((string name, MetricValue number) in result.Numbers)
+        foreach (string line in Lines(result.Numbers)) yield return line;
+        if (result.GroundTruth is null) yield break;
+        yield return "against the truth";
+        foreach (string line in Lines(result.GroundTruth)) yield return line;
+    }
+
+    private static IEnumerable<string> Lines(IReadOnlyDictionary<string, MetricValue> numbers)
+    {
+        int width = numbers.Keys.Max(name => name.Length);
+        foreach ((string name, MetricValue number) in numbers)
         {
             string basis = number.Tokens > 0 ? $"{number.Tokens:N0} tokens, {number.Split.Replace('_', ' ')}" : number.Split;
             yield return $"  {name.PadRight(width)}  {Value(number),-36} {basis}{(number.Unit.Length > 0 ? $"; {number.Unit}" : "")}";

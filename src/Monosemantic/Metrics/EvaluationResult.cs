@@ -92,6 +92,9 @@ public sealed record EvaluationResult
     /// <summary>The dictionary beside what is simpler, on the same rows; empty where no baseline was asked for.</summary>
     public ImmutableArray<BaselineResult> Baselines { get; init; } = [];
 
+    /// <summary>The dictionary against the truth of synthetic data, by name; null where the data has no known truth.</summary>
+    public IReadOnlyDictionary<string, MetricValue>? GroundTruth { get; init; }
+
     /// <summary>Why there is no baseline; null where there are some, or none was asked for.</summary>
     public string? NoBaselines { get; init; }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
+using Monosemantic.Metrics.Synthetic;
 using Monosemantic.Models;
 using Monosemantic.Runtime;
 using Monosemantic.Text;
@@ -86,8 +87,20 @@ public static class EvaluationRun
         {
             Origin = new(SparseAutoencoder.ManifestHash(config.Sae), store.Sha256, store.Manifest.Plan.Model.Sha256, config.Model is null ? 0 : config.Contexts, CodeVersion.Current),
         };
+        if (SyntheticStore.TruthOf(config.Activations) is { } truth) result = WithTruth(result, store, sae, truth, cancellation);
         if (config.Baselines) result = WithBaselines(result, store, sae, pass);
         return new(result, SaeBenchCore.Of(result, pass, geometry, sae, store.Manifest.Plan));
+    }
+
+    private static EvaluationResult WithTruth(EvaluationResult result, ActivationStore store, SparseAutoencoder sae, SyntheticModel truth, CancellationToken cancellation)
+    {
+        var compared = new GroundTruth(sae, truth);
+        foreach (ActivationBatch batch in store.Read(RowsAtOnce, StoreSplit.HeldOut))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            compared.Add(batch);
+        }
+        return result with { GroundTruth = compared.Compute("held_out") };
     }
 
     private static EvaluationResult WithBaselines(EvaluationResult result, ActivationStore store, SparseAutoencoder sae, DictionaryPass pass)
