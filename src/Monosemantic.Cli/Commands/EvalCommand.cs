@@ -15,12 +15,13 @@ internal static class EvalCommand
         Option<string> field = CommonOptions.TextField();
         var contexts = new Option<int>("--contexts") { Description = "held-out contexts to splice", DefaultValueFactory = _ => 200, HelpName = "N" };
         var output = new Option<string?>("--out") { Description = "where metrics.json goes (default: in the autoencoder's folder)", HelpName = "FILE" };
+        var twin = new Option<string?>("--twin") { Description = "a second autoencoder, trained alike from another seed, to see which features come back", HelpName = "DIR" };
         var noBaselines = new Option<bool>("--no-baselines") { Description = "leave out the baselines (mean, neurons, PCA, random dictionary)" };
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "eval",
             "Measures an autoencoder on held-out activations, beside baselines, and the model's loss with it spliced in.",
-            "monosemantic eval --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm") { sae, activations, model, text, field, contexts, noBaselines, output, json };
+            "monosemantic eval --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm") { sae, activations, model, text, field, contexts, twin, noBaselines, output, json };
         command.SetAction((parsed, cancellation) =>
         {
             var config = new EvaluationConfig
@@ -31,6 +32,7 @@ internal static class EvalCommand
                 Text = parsed.GetValue(text)!,
                 TextField = parsed.GetRequiredValue(field),
                 Contexts = parsed.GetValue(contexts),
+                Twin = parsed.GetValue(twin),
                 Baselines = !parsed.GetValue(noBaselines),
             };
             bool quiet = parsed.GetValue(json);

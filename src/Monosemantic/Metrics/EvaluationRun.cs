@@ -29,6 +29,9 @@ public sealed record EvaluationConfig
     /// <summary>Held-out contexts on which the model runs with the dictionary spliced in.</summary>
     public int Contexts { get; init; } = 200;
 
+    /// <summary>Folder of a second dictionary, trained alike from another seed, to see which features come back; null for none.</summary>
+    public string? Twin { get; init; }
+
     /// <summary>Whether baselines are measured beside the dictionary.</summary>
     public bool Baselines { get; init; } = true;
 }
@@ -87,9 +90,19 @@ public static class EvaluationRun
         {
             Origin = new(SparseAutoencoder.ManifestHash(config.Sae), store.Sha256, store.Manifest.Plan.Model.Sha256, config.Model is null ? 0 : config.Contexts, CodeVersion.Current),
         };
+        if (config.Twin is not null) result = WithTwin(result, sae, store, config.Twin);
         if (SyntheticStore.TruthOf(config.Activations) is { } truth) result = WithTruth(result, store, sae, truth, cancellation);
         if (config.Baselines) result = WithBaselines(result, store, sae, pass);
         return new(result, SaeBenchCore.Of(result, pass, geometry, sae, store.Manifest.Plan));
+    }
+
+    private static EvaluationResult WithTwin(EvaluationResult result, SparseAutoencoder sae, ActivationStore store, string folder)
+    {
+        using SparseAutoencoder twin = SparseAutoencoder.Load(folder);
+        store.RequireSite(twin.Config.HookPoint, twin.Config.DModel, twin.Provenance.ModelSha256, folder);
+        var numbers = new Dictionary<string, MetricValue>(result.Numbers);
+        foreach ((string name, MetricValue number) in Stability.Of(sae.WDec, twin.WDec)) numbers[name] = number;
+        return result with { Numbers = numbers };
     }
 
     private static EvaluationResult WithTruth(EvaluationResult result, ActivationStore store, SparseAutoencoder sae, SyntheticModel truth, CancellationToken cancellation)

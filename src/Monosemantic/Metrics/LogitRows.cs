@@ -21,8 +21,9 @@ internal static unsafe class LogitRows
     /// <param name="logits">[.., vocabulary] float32.</param>
     /// <param name="rows">The rows that count.</param>
     /// <param name="targets">The token that came next, for each of them.</param>
-    /// <param name="reference">Logits to compare with, of the same shape; null for none.</param>
-    internal static LogitRow[] Of(torch.Tensor logits, int[] rows, int[] targets, torch.Tensor? reference = null)
+    /// <param name="reference">Logits to compare with, of the same width; null for none.</param>
+    /// <param name="referenceRows">Their rows to compare with; null for the same rows.</param>
+    internal static LogitRow[] Of(torch.Tensor logits, int[] rows, int[] targets, torch.Tensor? reference = null, int[]? referenceRows = null)
     {
         int width = (int)logits.shape[^1];
         nint at = (nint)TensorMemory.Address(logits), other = reference is null ? 0 : (nint)TensorMemory.Address(reference);
@@ -33,7 +34,7 @@ internal static unsafe class LogitRows
             for (int i = range * RowsToARange; i < Math.Min(rows.Length, (range + 1) * RowsToARange); i++)
             {
                 var row = new ReadOnlySpan<float>((float*)at + ((long)rows[i] * width), width);
-                var compared = other == 0 ? default : new ReadOnlySpan<float>((float*)other + ((long)rows[i] * width), width);
+                var compared = other == 0 ? default : new ReadOnlySpan<float>((float*)other + ((long)(referenceRows ?? rows)[i] * width), width);
                 results[i] = Of(row, targets[i], compared, scratch);
             }
         });

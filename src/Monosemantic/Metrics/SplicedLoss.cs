@@ -19,7 +19,7 @@ namespace Monosemantic.Metrics;
 /// </remarks>
 public static class SplicedLoss
 {
-    /// <summary>Runs the model four times over each batch (three times without a mean).</summary>
+    /// <summary>Runs the model over each batch as it is, spliced, and ablated (to the mean only where that is known).</summary>
     /// <param name="model">The model.</param>
     /// <param name="at">Where the activations are replaced.</param>
     /// <param name="reconstruct">Reconstruction of activations [n, width] -> [n, width]; called inside a dispose scope.</param>
@@ -70,18 +70,27 @@ public static class SplicedLoss
         Tensor logits = model.Forward(tokens, null, at).contiguous();
         LogitRow[] original = LogitRows.Of(logits, rows, targets);
         LogitRow[] spliced = Compare((_, value) => Spliced(value, real, reconstruct));
-        LogitRow[] zero = Compare((_, value) => zeros_like(value));
-        LogitRow[]? ablated = mean is null ? null : Compare((_, value) => mean.expand(value.numel() / mean.numel(), -1).reshape(value.shape), compare: false);
+        LogitRow[] zero = Ablate((_, value) => zeros_like(value));
+        LogitRow[]? ablated = mean is null ? null : Ablate((_, value) => mean.expand(value.numel() / mean.numel(), -1).reshape(value.shape));
         for (int i = 0; i < rows.Length; i++)
         {
             behaviour.Add(documents[i], new(
                 original[i].Loss, spliced[i].Loss, zero[i].Loss, ablated?[i].Loss ?? double.NaN, spliced[i].Kl, zero[i].Kl, spliced[i].Likeliest == original[i].Likeliest));
         }
 
-        LogitRow[] Compare(Hook hook, bool compare = true)
+        LogitRow[] Compare(Hook hook)
         {
             using var inner = NewDisposeScope();
-            return LogitRows.Of(model.Forward(tokens, hook, at).contiguous(), rows, targets, compare ? logits : null);
+            return LogitRows.Of(model.Forward(tokens, hook, at).contiguous(), rows, targets, logits);
+        }
+
+        // With the whole residual stream replaced, nothing of the tokens is left: all contexts predict the same, and one stands for all.
+        LogitRow[] Ablate(Hook hook)
+        {
+            if (at.Site is not (HookSite.ResidPre or HookSite.ResidPost)) return Compare(hook);
+            using var inner = NewDisposeScope();
+            int length = batch[0].Length;
+            return LogitRows.Of(model.Forward(tokens.narrow(0, 0, 1), hook, at).contiguous(), [.. rows.Select(row => row % length)], targets, logits, rows);
         }
     }
 
