@@ -19,6 +19,7 @@ public static class CommandLineApp
         ExtractCommand.Create,
         TrainCommand.Create,
         EvalCommand.Create,
+        SynthCommand.Create,
         ScanCommand.Create,
         ReportCommand.Create,
         ForwardCommand.Create,

@@ -2,9 +2,12 @@ using Monosemantic.Metrics;
 
 namespace Monosemantic.Cli;
 
-/// <summary>Evaluation results as the rows of a printed table.</summary>
+/// <summary>Evaluation results as printed tables.</summary>
 internal static class EvaluationTable
 {
+    private static readonly string[] Beside = ["fvu", "explained_variance", "cosine_similarity", "mse_per_vector"];
+
+    /// <summary>The short list: what the demo shows.</summary>
     internal static IEnumerable<(string Label, string Value)> Rows(EvaluationResult result)
     {
         yield return ("FVU", result.Fvu is { } fvu ? $"{fvu:F4}" : "undefined (the rows do not vary)");
@@ -15,4 +18,48 @@ internal static class EvaluationTable
         yield return ("cross-entropy, nats/token", $"original {ce.Original:F4}, spliced {ce.Spliced:F4}, zero ablation {ce.ZeroAblation:F4} ({ce.Tokens:N0} tokens)");
         yield return ("cross-entropy recovered", ce.Recovered is { } recovered ? $"{recovered:F4}  (zero - spliced) / (zero - original)" : "undefined (zero ablation costs nothing)");
     }
+
+    /// <summary>Every number with its interval, tokens and split.</summary>
+    internal static IEnumerable<string> Numbers(EvaluationResult result)
+    {
+        yield return $"held out: {result.Rows:N0} rows of {result.Documents:N0} documents; 95 % intervals from {result.Intervals.Resamples:N0} resamples of documents";
+        foreach (string line in Lines(result.Numbers)) yield return line;
+        if (result.GroundTruth is null) yield break;
+        yield return "against the truth";
+        foreach (string line in Lines(result.GroundTruth)) yield return line;
+    }
+
+    private static IEnumerable<string> Lines(IReadOnlyDictionary<string, MetricValue> numbers)
+    {
+        int width = numbers.Keys.Max(name => name.Length);
+        foreach ((string name, MetricValue number) in numbers)
+        {
+            string basis = number.Tokens > 0 ? $"{number.Tokens:N0} tokens, {number.Split.Replace('_', ' ')}" : number.Split;
+            yield return $"  {name.PadRight(width)}  {Value(number),-36} {basis}{(number.Unit.Length > 0 ? $"; {number.Unit}" : "")}";
+        }
+    }
+
+    /// <summary>The dictionary beside its baselines: name, whether it beats it (null where neither), and the printed line.</summary>
+    internal static IEnumerable<(bool? Beaten, string Line)> Baselines(EvaluationResult result)
+    {
+        if (result.Baselines.IsEmpty) yield break;
+        long rows = result.Baselines[0].Numbers["fvu"].Tokens;
+        yield return (null, $"baselines, on the first {rows:N0} held-out rows");
+        yield return (null, $"  {"",-18}{string.Concat(Beside.Select(name => $"{name,20}"))}");
+        foreach (BaselineResult baseline in result.Baselines)
+        {
+            string verdict = baseline.Beaten switch { false => "  NOT BEATEN: at least as good as the dictionary", true => "", null => "" };
+            string cells = string.Concat(Beside.Select(name => $"{(baseline.Numbers[name].Value is { } value ? $"{value:F4}" : "undefined"),20}"));
+            yield return (baseline.Beaten, $"  {baseline.Name,-18}{cells}{verdict}");
+        }
+    }
+
+    private static string Value(MetricValue number) => number switch
+    {
+        { Value: null } => $"undefined ({number.Undefined})",
+        { Value: { } value, Low: { } low, High: { } high } => $"{Short(value)}  [{Short(low)}, {Short(high)}]",
+        _ => Short(number.Value.Value),
+    };
+
+    private static string Short(double value) => Math.Abs(value) is 0 or (>= 0.001 and < 100_000) ? $"{value:0.####}" : $"{value:0.###E+0}";
 }

@@ -7,6 +7,7 @@ try
     {
         ["train-step", .. string[] options] => TrainStepBenchmark.Run(options),
         ["forward", .. string[] options] => ForwardBenchmark.Run(options),
+        ["eval", .. string[] options] => EvalBenchmark.Run(options),
         ["kernels"] => KernelBenchmarks.Run(dry: false),
         ["kernels", "--dry"] => KernelBenchmarks.Run(dry: true),
         _ => Usage(),
@@ -20,6 +21,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step [--json FILE] [--quick] | forward [--json FILE] [--quick] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step [--json FILE] [--quick] | forward [--json FILE] [--quick] | eval [--json FILE] | kernels [--dry]");
     return 1;
 }

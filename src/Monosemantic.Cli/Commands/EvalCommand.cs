@@ -15,11 +15,13 @@ internal static class EvalCommand
         Option<string> field = CommonOptions.TextField();
         var contexts = new Option<int>("--contexts") { Description = "held-out contexts to splice", DefaultValueFactory = _ => 200, HelpName = "N" };
         var output = new Option<string?>("--out") { Description = "where metrics.json goes (default: in the autoencoder's folder)", HelpName = "FILE" };
+        var twin = new Option<string?>("--twin") { Description = "a second autoencoder, trained alike from another seed, to see which features come back", HelpName = "DIR" };
+        var noBaselines = new Option<bool>("--no-baselines") { Description = "leave out the baselines (mean, neurons, PCA, random dictionary)" };
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "eval",
-            "Measures an autoencoder on held-out activations, and the model's loss with it spliced in.",
-            "monosemantic eval --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm") { sae, activations, model, text, field, contexts, output, json };
+            "Measures an autoencoder on held-out activations, beside baselines, and the model's loss with it spliced in.",
+            "monosemantic eval --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm") { sae, activations, model, text, field, contexts, twin, noBaselines, output, json };
         command.SetAction((parsed, cancellation) =>
         {
             var config = new EvaluationConfig
@@ -30,14 +32,31 @@ internal static class EvalCommand
                 Text = parsed.GetValue(text)!,
                 TextField = parsed.GetRequiredValue(field),
                 Contexts = parsed.GetValue(contexts),
+                Twin = parsed.GetValue(twin),
+                Baselines = !parsed.GetValue(noBaselines),
             };
             bool quiet = parsed.GetValue(json);
-            EvaluationResult result = Terminal.WithProgress(quiet, progress => EvaluationRun.Execute(config, progress, cancellation));
-            JsonFile.Write(parsed.GetValue(output) ?? Path.Combine(config.Sae, "metrics.json"), result);
-            if (quiet) Console.Out.Write(JsonFile.ToText(result));
-            else Terminal.PrintTable($"held out: {result.Rows:N0} rows", EvaluationTable.Rows(result));
+            EvaluationOutcome outcome = Terminal.WithProgress(quiet, progress => EvaluationRun.Measure(config, progress, cancellation));
+            string path = parsed.GetValue(output) ?? Path.Combine(config.Sae, "metrics.json"), other = outcome.Write(path);
+            if (quiet) Console.Out.Write(JsonFile.ToText(outcome.Result));
+            else Print(outcome.Result, path, other);
             return Task.FromResult(0);
         });
         return command;
+    }
+
+    private static void Print(EvaluationResult result, string path, string other)
+    {
+        foreach (string line in EvaluationTable.Numbers(result)) Console.Out.WriteLine(line);
+        foreach ((bool? beaten, string line) in EvaluationTable.Baselines(result)) WriteLine(line, red: beaten == false);
+        if (result.NoBaselines is { } reason) Console.Out.WriteLine($"no baselines: {reason}");
+        Console.Out.WriteLine($"written: {path}, {other}");
+    }
+
+    // Red on a terminal that has colours; the words say it too.
+    private static void WriteLine(string line, bool red)
+    {
+        bool colour = red && !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("NO_COLOR") is null or "";
+        Console.Out.WriteLine(colour ? $"\u001b[31m{line}\u001b[0m" : line);
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Monosemantic.Metrics.Synthetic;
 using Monosemantic.Models;
 using Monosemantic.Runtime;
 
@@ -10,6 +11,7 @@ internal static class ListCommand
     private static readonly IReadOnlyList<(string Name, string Summary, Func<IEnumerable<(string Name, string Summary)>> Rows)> Registries =
     [
         ("families", "model families that can be loaded", () => ModelFamily.Listing),
+        ("synthetic", "ready-made synthetic data", () => SyntheticPreset.All.Select(preset => (preset.Name, preset.Summary))),
     ];
 
     internal static Command Create()

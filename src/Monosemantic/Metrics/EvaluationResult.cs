@@ -1,3 +1,6 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+
 namespace Monosemantic.Metrics;
 
 /// <summary>Cross-entropies of the model with and without the dictionary in its residual stream, all in nats per token.</summary>
@@ -6,7 +9,12 @@ namespace Monosemantic.Metrics;
 /// <param name="ZeroAblation">With the activation replaced by zero.</param>
 /// <param name="Recovered">(zero ablation - spliced) / (zero ablation - original); null where the denominator is 0.</param>
 /// <param name="Tokens">Predicted tokens that the means are over.</param>
-public sealed record CrossEntropyResult(double Original, double Spliced, double ZeroAblation, double? Recovered, long Tokens);
+public sealed record CrossEntropyResult(double Original, double Spliced, double ZeroAblation, double? Recovered, long Tokens)
+{
+    /// <summary>Every number about the model's behaviour with its interval, by name; in <c>metrics.json</c> they are among the result's.</summary>
+    [JsonIgnore]
+    public IReadOnlyDictionary<string, MetricValue> Numbers { get; init; } = ImmutableDictionary<string, MetricValue>.Empty;
+}
 
 /// <summary>What a set of numbers was measured on, by the hashes of the artefacts.</summary>
 /// <param name="DictionarySha256">SHA-256 of the dictionary's <c>sae.json</c>, which holds the hash of its weights.</param>
@@ -15,6 +23,29 @@ public sealed record CrossEntropyResult(double Original, double Spliced, double 
 /// <param name="Contexts">Most held-out contexts that the model was run on; 0 where it was not.</param>
 /// <param name="CodeVersion">The build that measured.</param>
 public sealed record EvaluationOrigin(string DictionarySha256, string ActivationsSha256, string ModelSha256, int Contexts, string CodeVersion);
+
+/// <summary>How the intervals were made.</summary>
+/// <param name="Unit">What is resampled.</param>
+/// <param name="Resamples">How many resamples.</param>
+/// <param name="Seed">Seed of the resampling.</param>
+/// <param name="Level">Chance that an interval covers what it is about.</param>
+public sealed record IntervalMethod(string Unit, int Resamples, long Seed, double Level);
+
+/// <summary>What something simpler than the dictionary reaches with the same budget, on the same rows.</summary>
+public sealed record BaselineResult
+{
+    /// <summary>Its name, such as <c>pca</c>; the dictionary itself, on these rows, is <c>dictionary</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What it does, in one line.</summary>
+    public required string Description { get; init; }
+
+    /// <summary>Its numbers, by name; the same definitions as the dictionary's.</summary>
+    public required IReadOnlyDictionary<string, MetricValue> Numbers { get; init; }
+
+    /// <summary>Whether the dictionary's FVU on the same rows is lower; null where either is undefined, and for the dictionary itself.</summary>
+    public required bool? Beaten { get; init; }
+}
 
 /// <summary>The numbers that say how good a dictionary is, as written to <c>metrics.json</c>.</summary>
 public sealed record EvaluationResult
@@ -45,4 +76,25 @@ public sealed record EvaluationResult
 
     /// <summary>Behaviour of the model with the dictionary spliced in; null where no model was given.</summary>
     public required CrossEntropyResult? CrossEntropy { get; init; }
+
+    /// <summary>Documents that the rows are of.</summary>
+    public long Documents { get; init; }
+
+    /// <summary>Every number by name, each with its interval, tokens, split, unit and formula.</summary>
+    public IReadOnlyDictionary<string, MetricValue> Numbers { get; init; } = ImmutableDictionary<string, MetricValue>.Empty;
+
+    /// <summary>How the intervals were made.</summary>
+    public IntervalMethod Intervals { get; init; } = new("document", DocumentBootstrap.Resamples, DocumentBootstrap.Seed, 0.95);
+
+    /// <summary>How often features fire; null where it was not counted.</summary>
+    public DensityHistogram? Density { get; init; }
+
+    /// <summary>The dictionary beside what is simpler, on the same rows; empty where no baseline was asked for.</summary>
+    public ImmutableArray<BaselineResult> Baselines { get; init; } = [];
+
+    /// <summary>The dictionary against the truth of synthetic data, by name; null where the data has no known truth.</summary>
+    public IReadOnlyDictionary<string, MetricValue>? GroundTruth { get; init; }
+
+    /// <summary>Why there is no baseline; null where there are some, or none was asked for.</summary>
+    public string? NoBaselines { get; init; }
 }

@@ -1,5 +1,7 @@
+using System.Text.Json.Nodes;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
+using Monosemantic.Metrics.Synthetic;
 using Monosemantic.Models;
 using Monosemantic.Runtime;
 using Monosemantic.Text;
@@ -26,6 +28,29 @@ public sealed record EvaluationConfig
 
     /// <summary>Held-out contexts on which the model runs with the dictionary spliced in.</summary>
     public int Contexts { get; init; } = 200;
+
+    /// <summary>Folder of a second dictionary, trained alike from another seed, to see which features come back; null for none.</summary>
+    public string? Twin { get; init; }
+
+    /// <summary>Whether baselines are measured beside the dictionary.</summary>
+    public bool Baselines { get; init; } = true;
+}
+
+/// <summary>The numbers of a dictionary, in this tool's words and in SAEBench's.</summary>
+/// <param name="Result">What goes into <c>metrics.json</c>.</param>
+/// <param name="SaeBench">What goes into <c>saebench_core.json</c>.</param>
+public sealed record EvaluationOutcome(EvaluationResult Result, JsonObject SaeBench)
+{
+    /// <summary>Writes both files, side by side.</summary>
+    /// <param name="path">Path of the metrics file.</param>
+    /// <returns>Path of the other one.</returns>
+    public string Write(string path)
+    {
+        string other = SaeBenchCore.PathFor(path);
+        JsonFile.Write(path, Result);
+        JsonFile.Write(other, SaeBench);
+        return other;
+    }
 }
 
 /// <summary>Evaluates a dictionary on what it was not trained on: held-out rows of its store, held-out documents of its text.</summary>
@@ -33,35 +58,82 @@ public static class EvaluationRun
 {
     private const int RowsAtOnce = 4096, ContextsAtOnce = 16;
 
+    // Two sets of logits are held at a time: a quarter of a gigabyte each at most.
+    private const long LogitsAtOnce = 64 << 20;
+
     /// <summary>Measures everything.</summary>
     /// <param name="config">What to evaluate.</param>
     /// <param name="progress">Told how far it has come; null for nobody.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="UserErrorException">Dictionary, store, model and text do not belong together, or nothing is held out.</exception>
-    public static EvaluationResult Execute(EvaluationConfig config, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    public static EvaluationResult Execute(EvaluationConfig config, IProgress<ProgressReport>? progress, CancellationToken cancellation) => Measure(config, progress, cancellation).Result;
+
+    /// <summary>Measures everything, for both files.</summary>
+    /// <param name="config">What to evaluate.</param>
+    /// <param name="progress">Told how far it has come; null for nobody.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <exception cref="UserErrorException">Dictionary, store, model and text do not belong together, or nothing is held out.</exception>
+    public static EvaluationOutcome Measure(EvaluationConfig config, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(config);
         if (config.Contexts < 1) throw new UserErrorException($"contexts is {config.Contexts}; it must be at least 1", "leave --model out to evaluate the reconstruction alone");
         using ActivationStore store = ActivationStore.Open(config.Activations);
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
         store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
-        CrossEntropyResult? behaviour = config.Model is null ? null : Behaviour(config, store.Manifest.Plan, sae, progress, cancellation);
-        IEnumerable<ActivationBatch> rows = store.Read(RowsAtOnce, StoreSplit.HeldOut);
-        EvaluationResult result = Evaluation.Measure(sae, rows, "held_out", behaviour, store.RowCount(StoreSplit.HeldOut), progress, cancellation);
-        return result with
+        if (store.RowCount(StoreSplit.HeldOut) == 0) throw new UserErrorException($"{config.Activations} holds no held-out row, of {store.Manifest.Rows:N0}", "extract more documents, or with a larger held_out_fraction (extract ... --set held_out_fraction=0.1)");
+        IReadOnlyList<double> mean = store.Manifest.Statistics.Mean;
+        CrossEntropyResult? behaviour = config.Model is null ? null : Behaviour(config, store.Manifest, sae, progress, cancellation);
+        var pass = new DictionaryPass(sae, mean, config.Baselines ? BaselineComparison.Rows : 0);
+        Evaluation.Read(pass, store.Read(RowsAtOnce, StoreSplit.HeldOut), store.RowCount(StoreSplit.HeldOut), progress, cancellation);
+        DecoderGeometry geometry = DecoderGeometry.Of(sae);
+        EvaluationResult result = Evaluation.Result(pass, geometry, "held_out", behaviour) with
         {
             Origin = new(SparseAutoencoder.ManifestHash(config.Sae), store.Sha256, store.Manifest.Plan.Model.Sha256, config.Model is null ? 0 : config.Contexts, CodeVersion.Current),
         };
+        if (config.Twin is not null) result = WithTwin(result, sae, store, config.Twin);
+        if (SyntheticStore.TruthOf(config.Activations) is { } truth) result = WithTruth(result, store, sae, truth, cancellation);
+        if (config.Baselines) result = WithBaselines(result, store, sae, pass);
+        return new(result, SaeBenchCore.Of(result, pass, geometry, sae, store.Manifest.Plan));
     }
 
-    private static CrossEntropyResult Behaviour(EvaluationConfig config, StorePlan plan, SparseAutoencoder sae, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    private static EvaluationResult WithTwin(EvaluationResult result, SparseAutoencoder sae, ActivationStore store, string folder)
     {
+        using SparseAutoencoder twin = SparseAutoencoder.Load(folder);
+        store.RequireSite(twin.Config.HookPoint, twin.Config.DModel, twin.Provenance.ModelSha256, folder);
+        var numbers = new Dictionary<string, MetricValue>(result.Numbers);
+        foreach ((string name, MetricValue number) in Stability.Of(sae.WDec, twin.WDec)) numbers[name] = number;
+        return result with { Numbers = numbers };
+    }
+
+    private static EvaluationResult WithTruth(EvaluationResult result, ActivationStore store, SparseAutoencoder sae, SyntheticModel truth, CancellationToken cancellation)
+    {
+        var compared = new GroundTruth(sae, truth);
+        foreach (ActivationBatch batch in store.Read(RowsAtOnce, StoreSplit.HeldOut))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            compared.Add(batch);
+        }
+        return result with { GroundTruth = compared.Compute("held_out") };
+    }
+
+    private static EvaluationResult WithBaselines(EvaluationResult result, ActivationStore store, SparseAutoencoder sae, DictionaryPass pass)
+    {
+        using BaselineFit? fit = BaselineFit.From(store.Read(RowsAtOnce, StoreSplit.Training));
+        return fit is null
+            ? result with { NoBaselines = "the store has no training row to fit baselines to" }
+            : result with { Baselines = BaselineComparison.Measure(pass, fit, sae.Config.DSae, store.Read(RowsAtOnce, StoreSplit.HeldOut), "held_out", store.Manifest.Statistics.Mean) };
+    }
+
+    private static CrossEntropyResult Behaviour(EvaluationConfig config, StoreManifest store, SparseAutoencoder sae, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    {
+        StorePlan plan = store.Plan;
         using Transformer model = Transformer.Load(config.Model!);
         Tokenizer tokenizer = Tokenizer.Load(config.Model!);
         plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model!);
         TokenContext[] contexts = [.. HeldOutContexts(config, plan, tokenizer, progress, cancellation)];
-        IEnumerable<TokenContext[]> batches = ContextPacker.Batches(contexts, ContextsAtOnce).Select(batch => batch.ToArray());
-        return SplicedLoss.Measure(model, HookPoint.Parse(plan.HookPoint), sae.Reconstruct, batches, progress, cancellation);
+        int atOnce = (int)Math.Clamp(LogitsAtOnce / ((long)plan.Tokens.Context * model.Config.VocabularySize), 1, ContextsAtOnce);
+        IEnumerable<TokenContext[]> batches = ContextPacker.Batches(contexts, atOnce).Select(batch => batch.ToArray());
+        return SplicedLoss.Measure(model, HookPoint.Parse(plan.HookPoint), sae.Reconstruct, batches, progress, store.Statistics.Mean, "held_out", cancellation);
     }
 
     // Documents in a seeded random order, so that a few contexts stand for the whole corpus and not for its beginning.

@@ -15,16 +15,18 @@ namespace Monosemantic.Metrics;
 /// <remarks>
 /// What counts: predictions of a real token from a real token of the same document. Inserted tokens (BOS, separators) are
 /// neither targets nor sources, as a dictionary is not trained on them; in the spliced run they keep their own activation.
-/// Zero ablation zeroes every position, inserted ones too. Both as in SAELens' evaluation with special tokens excluded.
+/// Both ablations replace every position, inserted ones too. As in SAELens' evaluation with special tokens excluded.
 /// </remarks>
 public static class SplicedLoss
 {
-    /// <summary>Runs the model three times over each batch.</summary>
+    /// <summary>Runs the model over each batch as it is, spliced, and ablated (to the mean only where that is known).</summary>
     /// <param name="model">The model.</param>
     /// <param name="at">Where the activations are replaced.</param>
     /// <param name="reconstruct">Reconstruction of activations [n, width] -> [n, width]; called inside a dispose scope.</param>
     /// <param name="batches">Contexts in batches of equal length, never padded.</param>
     /// <param name="progress">Told after each batch.</param>
+    /// <param name="mean">The mean activation [width], for mean ablation; null where it is not known.</param>
+    /// <param name="split">Where the contexts come from, such as <c>held_out</c>.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="UserErrorException">No prediction counts, a loss is not finite, or the hook point is not the model's.</exception>
     public static CrossEntropyResult Measure(
@@ -33,40 +35,63 @@ public static class SplicedLoss
         Func<Tensor, Tensor> reconstruct,
         IEnumerable<TokenContext[]> batches,
         IProgress<ProgressReport>? progress = null,
+        IReadOnlyList<double>? mean = null,
+        string split = "held_out",
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(reconstruct);
         ArgumentNullException.ThrowIfNull(batches);
-        CrossEntropyAccumulator original = new(), spliced = new(), zero = new();
+        var behaviour = new ModelBehaviour();
         using var still = no_grad();
+        using Tensor? average = mean is null ? null : TensorMemory.FromFloats([.. mean.Select(value => (float)value)], mean.Count);
         foreach (TokenContext[] batch in batches)
         {
             cancellation.ThrowIfCancellationRequested();
             if (batch.Length == 0 || batch[0].Length < 2) continue;
-            using var scope = NewDisposeScope();
-            Tensor tokens = TokensOf(batch), real = RealOf(batch);
-            bool[] counted = CountedOf(batch);
-            Add(original, model, tokens, counted, null, at);
-            Add(spliced, model, tokens, counted, (_, value) => Spliced(value, real, reconstruct), at);
-            Add(zero, model, tokens, counted, (_, value) => zeros_like(value), at);
-            progress?.Report(new("splice", original.Tokens, 0, "tokens"));
+            AddBatch(behaviour, model, at, reconstruct, average, batch);
+            progress?.Report(new("splice", behaviour.Predictions, 0, "tokens"));
         }
-        return Result(original, spliced, zero);
+        return Result(behaviour, split);
     }
 
-    /// <summary>(zero - spliced) / (zero - original); null where zero ablation costs nothing.</summary>
+    /// <summary>(ablated - spliced) / (ablated - original); null where the ablation costs nothing.</summary>
     /// <param name="original">Cross-entropy of the model, nats per token.</param>
     /// <param name="spliced">With reconstructions in place of activations.</param>
-    /// <param name="zeroAblation">With zero in place of activations.</param>
-    public static double? Recovered(double original, double spliced, double zeroAblation) =>
-        zeroAblation == original ? null : (zeroAblation - spliced) / (zeroAblation - original);
+    /// <param name="ablated">With zero, or the mean, in place of activations.</param>
+    public static double? Recovered(double original, double spliced, double ablated) =>
+        ablated == original ? null : (ablated - spliced) / (ablated - original);
 
-    private static void Add(CrossEntropyAccumulator losses, Transformer model, Tensor tokens, bool[] counted, Hook? hook, HookPoint at)
+    private static void AddBatch(ModelBehaviour behaviour, Transformer model, HookPoint at, Func<Tensor, Tensor> reconstruct, Tensor? mean, TokenContext[] batch)
     {
         using var scope = NewDisposeScope();
-        Tensor logits = model.Forward(tokens, hook, at);
-        losses.Add(TensorMemory.Floats(Transformer.LossPerToken(logits, tokens).contiguous()), counted);
+        Tensor tokens = TokensOf(batch), real = RealOf(batch);
+        (int[] rows, int[] targets, int[] documents) = CountedOf(batch);
+        Tensor logits = model.Forward(tokens, null, at).contiguous();
+        LogitRow[] original = LogitRows.Of(logits, rows, targets);
+        LogitRow[] spliced = Compare((_, value) => Spliced(value, real, reconstruct));
+        LogitRow[] zero = Ablate((_, value) => zeros_like(value));
+        LogitRow[]? ablated = mean is null ? null : Ablate((_, value) => mean.expand(value.numel() / mean.numel(), -1).reshape(value.shape));
+        for (int i = 0; i < rows.Length; i++)
+        {
+            behaviour.Add(documents[i], new(
+                original[i].Loss, spliced[i].Loss, zero[i].Loss, ablated?[i].Loss ?? double.NaN, spliced[i].Kl, zero[i].Kl, spliced[i].Likeliest == original[i].Likeliest));
+        }
+
+        LogitRow[] Compare(Hook hook)
+        {
+            using var inner = NewDisposeScope();
+            return LogitRows.Of(model.Forward(tokens, hook, at).contiguous(), rows, targets, logits);
+        }
+
+        // With the whole residual stream replaced, nothing of the tokens is left: all contexts predict the same, and one stands for all.
+        LogitRow[] Ablate(Hook hook)
+        {
+            if (at.Site is not (HookSite.ResidPre or HookSite.ResidPost)) return Compare(hook);
+            using var inner = NewDisposeScope();
+            int length = batch[0].Length;
+            return LogitRows.Of(model.Forward(tokens.narrow(0, 0, 1), hook, at).contiguous(), [.. rows.Select(row => row % length)], targets, logits, rows);
+        }
     }
 
     private static Tensor Spliced(Tensor value, Tensor real, Func<Tensor, Tensor> reconstruct)
@@ -90,20 +115,32 @@ public static class SplicedLoss
         return tensor(real, [real.Length, 1]);
     }
 
-    // [b * (t - 1)], in the order of the losses.
-    private static bool[] CountedOf(TokenContext[] batch) =>
-    [
-        .. batch.SelectMany(context => Enumerable.Range(1, context.Length - 1).Select(i =>
-            context.Positions[i] >= 0 && context.Positions[i - 1] >= 0 && context.Documents[i] == context.Documents[i - 1])),
-    ];
-
-    private static CrossEntropyResult Result(CrossEntropyAccumulator original, CrossEntropyAccumulator spliced, CrossEntropyAccumulator zero)
+    // Flat positions [b * t] whose prediction counts, what comes next there, and in which document.
+    private static (int[] Rows, int[] Targets, int[] Documents) CountedOf(TokenContext[] batch)
     {
-        if (original.Tokens == 0) throw new UserErrorException("the held-out contexts hold no predicted token", "hold out more documents, or use longer contexts");
-        if (original.Compute() is not { } own || spliced.Compute() is not { } replaced || zero.Compute() is not { } ablated)
+        List<int> rows = [], targets = [], documents = [];
+        for (int i = 0; i < batch.Length; i++)
+        {
+            TokenContext context = batch[i];
+            for (int t = 0; t + 1 < context.Length; t++)
+            {
+                if (context.Positions[t] < 0 || context.Positions[t + 1] < 0 || context.Documents[t] != context.Documents[t + 1]) continue;
+                rows.Add((i * context.Length) + t);
+                targets.Add(context.Tokens[t + 1]);
+                documents.Add(context.Documents[t + 1]);
+            }
+        }
+        return ([.. rows], [.. targets], [.. documents]);
+    }
+
+    private static CrossEntropyResult Result(ModelBehaviour behaviour, string split)
+    {
+        if (behaviour.Predictions == 0) throw new UserErrorException("the held-out contexts hold no predicted token", "hold out more documents, or use longer contexts");
+        IReadOnlyDictionary<string, MetricValue> numbers = behaviour.Compute(split);
+        if (numbers["ce_original"].Value is not { } own || numbers["ce_spliced"].Value is not { } replaced || numbers["ce_zero_ablation"].Value is not { } ablated)
         {
             throw new UserErrorException("a cross-entropy is not a finite number", "check the model and the dictionary for values that are not finite");
         }
-        return new(own, replaced, ablated, Recovered(own, replaced, ablated), original.Tokens);
+        return new(own, replaced, ablated, Recovered(own, replaced, ablated), behaviour.Predictions) { Numbers = numbers };
     }
 }

@@ -31,7 +31,7 @@ public static class TextGeneration
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(prompt);
-        int[] start = [.. tokenizer.EndOfText is { } bos ? [bos] : Array.Empty<int>(), .. tokenizer.Encode(prompt)];
+        int[] start = [.. tokenizer.Bos is { } bos ? [bos] : Array.Empty<int>(), .. tokenizer.Encode(prompt)];
         if (start.Length == 0) throw new UserErrorException("the prompt is empty, and the tokenizer has no token that begins a text", "give --prompt some text");
         var tokens = new List<int>();
         var characters = new CharacterStream(write);
@@ -40,7 +40,7 @@ public static class TextGeneration
         foreach (int token in TextSampler.Stream(model, start, options, new SeededRandom(seed)).Take(count))
         {
             cancellation.ThrowIfCancellationRequested();
-            ended = token == tokenizer.EndOfText;
+            ended = token == tokenizer.Eos || token == tokenizer.EndOfText;
             if (ended) break;
             tokens.Add(token);
             characters.Add(tokenizer.Bytes(token));

@@ -23,6 +23,12 @@ public sealed class EvaluationTests
         Assert.Equal(1.0 / 3, result.DeadFraction, 12);
         Assert.Equal(((3 / Math.Sqrt(10)) + (2 / Math.Sqrt(5)) + 1) / 3, result.CosineSimilarity!.Value, 6);
         Assert.Null(result.CrossEntropy);
+        Assert.Equal(result.Fvu, result.Numbers["fvu"].Value);
+        Assert.Equal((3, 1), (result.Numbers["l0"].Tokens, result.Numbers["l0"].Value));
+        Assert.Contains("not known", result.Numbers["explained_variance_legacy"].Undefined);
+        Assert.Equal(1, result.Density!.Never);
+        EvaluationResult read = JsonFile.Parse<EvaluationResult>(System.Text.Encoding.UTF8.GetBytes(JsonFile.ToText(result)), "metrics.json");
+        Assert.Equal(result.Numbers, read.Numbers);
     }
 
     [Fact]

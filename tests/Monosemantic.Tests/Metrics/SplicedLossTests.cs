@@ -98,6 +98,51 @@ public sealed class SplicedLossTests : IDisposable
         Assert.Equal(0.75, SplicedLoss.Recovered(2, 3, 6));
     }
 
+    [Fact]
+    public void Every_number_about_behaviour_is_that_of_the_logits_by_hand()
+    {
+        TokenContext context = Context(3, 1, 4, 1, 5, 9);
+        double[] mean = [.. Enumerable.Range(0, 16).Select(i => i / 16.0)];
+        CrossEntropyResult result = SplicedLoss.Measure(model, Last, x => x * 0.5 + 1, [[context], [Context(2, 7)]], mean: mean, cancellation: TestContext.Current.CancellationToken);
+        double[][] original = Logs(context, null), spliced = Logs(context, x => x * 0.5 + 1), zero = Logs(context, x => x * 0), average = Logs(context, x => (x * 0) + tensor(mean).to(ScalarType.Float32));
+        double[][] shortOriginal = Logs(Context(2, 7), null), shortSpliced = Logs(Context(2, 7), x => x * 0.5 + 1);
+        double kl = Enumerable.Range(0, 5).Sum(t => Kl(original[t], spliced[t])) + Kl(shortOriginal[0], shortSpliced[0]);
+        int agree = Enumerable.Range(0, 5).Count(t => Likeliest(original[t]) == Likeliest(spliced[t])) + (Likeliest(shortOriginal[0]) == Likeliest(shortSpliced[0]) ? 1 : 0);
+        Assert.Equal(kl / 6, result.Numbers["kl_spliced"].Value!.Value, 5);
+        Assert.Equal(agree / 6.0, result.Numbers["top1_agreement"].Value!.Value, 12);
+        Assert.Equal(result.Spliced - result.Original, result.Numbers["ce_increase"].Value!.Value, 12);
+        Assert.Equal(result.Recovered!.Value, result.Numbers["ce_recovered_zero"].Value!.Value, 12);
+        CrossEntropyResult alone = SplicedLoss.Measure(model, Last, x => x * 0.5 + 1, [[context]], mean: mean, cancellation: TestContext.Current.CancellationToken);
+        double ablated = -Enumerable.Range(0, 5).Average(t => average[t][context.Tokens[t + 1]]);
+        Assert.Equal(ablated, alone.Numbers["ce_mean_ablation"].Value!.Value, 5);
+        Assert.Equal((ablated - alone.Spliced) / (ablated - alone.Original), alone.Numbers["ce_recovered_mean"].Value!.Value, 4);
+        Assert.Equal(Enumerable.Range(0, 5).Average(t => Kl(original[t], zero[t])), alone.Numbers["kl_zero_ablation"].Value!.Value, 5);
+    }
+
+    [Fact]
+    public void What_is_replaced_by_itself_has_no_divergence_and_agrees()
+    {
+        CrossEntropyResult same = Measure(Last, x => x.alias(), [[Context(3, 1, 4, 1, 5)]]);
+        Assert.Equal(0, same.Numbers["kl_spliced"].Value!.Value, 9);
+        Assert.Equal(1, same.Numbers["top1_agreement"].Value);
+        Assert.Null(same.Numbers["ce_mean_ablation"].Value);
+        Assert.Contains("mean activation is not known", same.Numbers["ce_recovered_mean"].Undefined);
+        Assert.Contains("one document", same.Numbers["ce_original"].NoInterval);
+    }
+
+    private static double Kl(double[] p, double[] q) => p.Zip(q).Sum(pair => Math.Exp(pair.First) * (pair.First - pair.Second));
+
+    private static int Likeliest(double[] logs) => Array.IndexOf(logs, logs.Max());
+
+    // ln p of every next token at every position.
+    private double[][] Logs(TokenContext context, Func<Tensor, Tensor>? change)
+    {
+        using var scope = NewDisposeScope();
+        Tensor tokens = tensor(context.Tokens.Select(id => (long)id).ToArray()).view(1, -1);
+        Tensor logs = nn.functional.log_softmax(model.Forward(tokens, change is null ? null : (_, value) => change(value), Last).to(ScalarType.Float64), 2);
+        return [.. Enumerable.Range(0, context.Length).Select(t => logs[0, t].data<double>().ToArray())];
+    }
+
     private static TokenContext Context(params int[] tokens) => new(tokens, new int[tokens.Length], [.. Enumerable.Range(0, tokens.Length)]);
 
     private CrossEntropyResult Measure(HookPoint at, Func<Tensor, Tensor> reconstruct, IEnumerable<TokenContext[]> batches) =>

@@ -1,0 +1,76 @@
+using Monosemantic.Activations;
+using Monosemantic.Runtime;
+using Monosemantic.Text;
+
+namespace Monosemantic.Metrics.Synthetic;
+
+/// <summary>Synthetic data as an activation store that <c>train</c> reads like any other, with the truth in a folder inside.</summary>
+public static class SyntheticStore
+{
+    /// <summary>The hook point that such a store names.</summary>
+    public const string HookPoint = "synthetic";
+
+    /// <summary>Samples that count as one document, the unit that is held out and resampled.</summary>
+    public const int DocumentRows = 64;
+
+    private const string TruthFolder = "truth";
+    private const int RowsAtOnce = 4096, BytesPerShard = 64 << 20;
+
+    /// <summary>Makes a store, streaming: memory does not grow with the number of rows.</summary>
+    /// <param name="name">What the data is called.</param>
+    /// <param name="config">The settings.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="folder">A new or empty folder.</param>
+    /// <param name="dtype">How numbers are kept.</param>
+    /// <param name="progress">Told after each batch.</param>
+    /// <param name="cancellation">Stops between batches; the folder is no store then.</param>
+    /// <exception cref="UserErrorException">A setting makes no sense, or the folder cannot be used.</exception>
+    public static StoreManifest Write(string name, SyntheticConfig config, long rows, string folder, StoreDtype dtype, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        if (rows is < 1 or > int.MaxValue) throw new UserErrorException($"rows is {rows}; it must be 1..{int.MaxValue:N0}", "1,000,000 is usual");
+        config.Check("the settings");
+        if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()) throw new UserErrorException($"{folder} is not empty", "choose an empty or new folder with --out");
+        SyntheticModel model = SyntheticModel.Create(config, progress, cancellation);
+        using ActivationWriter writer = ActivationWriter.Create(folder, Plan(name, config, rows, dtype));
+        var sampler = new SyntheticSampler(model);
+        float[] x = new float[RowsAtOnce * config.HiddenDim];
+        for (long first = 0; first < rows; first += RowsAtOnce)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int count = (int)Math.Min(RowsAtOnce, rows - first);
+            sampler.Draw(first, count, x);
+            int[] indices = [.. Enumerable.Range((int)first, count)];
+            writer.Add(x.AsSpan(0, count * config.HiddenDim), [.. indices.Select(i => i / DocumentRows)], [.. indices.Select(i => i % DocumentRows)], new int[count]);
+            progress?.Report(new("synth", first + count, rows, "rows"));
+        }
+        // The truth first: a store whose truth is missing would be taken for another.
+        model.Save(Path.Combine(folder, TruthFolder));
+        return writer.Complete();
+    }
+
+    /// <summary>The truth of a store; null where it holds none.</summary>
+    /// <param name="store">The store's folder.</param>
+    public static SyntheticModel? TruthOf(string store)
+    {
+        string folder = Path.Combine(store, TruthFolder);
+        return SyntheticModel.IsIn(folder) ? SyntheticModel.Load(folder) : null;
+    }
+
+    /// <summary>Index of the sample that a row holds.</summary>
+    internal static long SampleOf(int document, int position) => ((long)document * DocumentRows) + position;
+
+    private static StorePlan Plan(string name, SyntheticConfig config, long rows, StoreDtype dtype) => new()
+    {
+        HookPoint = HookPoint,
+        DModel = config.HiddenDim,
+        Dtype = dtype,
+        RowsPerShard = Math.Max(DocumentRows, BytesPerShard / (config.HiddenDim * dtype.Element().Size) / DocumentRows * DocumentRows),
+        Model = new(name, Hashing.OfText(JsonFile.ToText(config))),
+        TokenizerSha256 = "",
+        Corpus = new CorpusIdentity($"synthetic {name}", null, Hashing.OfText(JsonFile.ToText(config)), (int)((rows + DocumentRows - 1) / DocumentRows), 0),
+        Tokens = new TokenPolicy { Context = DocumentRows, Bos = BosPolicy.Never, Pack = false, ExcludeInserted = true },
+        Sampling = new SamplingPolicy { ShuffleDocuments = false, Seed = config.Seed, RowLimit = rows, Batch = RowsAtOnce },
+        Split = new DocumentSplit(config.Seed, 0.05),
+    };
+}
