@@ -21,6 +21,8 @@ public static class CommandLineApp
         EvalCommand.Create,
         ScanCommand.Create,
         ReportCommand.Create,
+        QueryCommand.Create,
+        FeaturesCommand.Create,
         LanguageModelCommand.Create,
         ListCommand.Create,
         DoctorCommand.Create,
