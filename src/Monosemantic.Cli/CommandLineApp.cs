@@ -22,6 +22,8 @@ public static class CommandLineApp
         SynthCommand.Create,
         ScanCommand.Create,
         ReportCommand.Create,
+        QueryCommand.Create,
+        FeaturesCommand.Create,
         ForwardCommand.Create,
         GenerateCommand.Create,
         ModelCommand.Create,

@@ -107,10 +107,6 @@ internal sealed class DemoRun(string folder, DemoSettings settings)
     private void Evaluate(string model, IProgress<ProgressReport>? progress, CancellationToken cancellation) =>
         JsonFile.Write(Metrics, EvaluationRun.Execute(new EvaluationConfig { Sae = Sae, Activations = Store, Model = model, Text = [Text] }, progress, cancellation));
 
-    private void Scan(string model, IProgress<ProgressReport>? progress, CancellationToken cancellation)
-    {
-        // A scan that was stopped has written tables but no index; they are of no use to anybody.
-        if (Directory.Exists(Index)) Directory.Delete(Index, recursive: true);
-        ScanRun.Execute(new ScanConfig { Sae = Sae, Activations = Store, Model = model, Metrics = Metrics }, Index, progress, cancellation);
-    }
+    private void Scan(string model, IProgress<ProgressReport>? progress, CancellationToken cancellation) =>
+        ScanRun.Execute(new ScanConfig { Sae = Sae, Activations = Store, Model = model, Metrics = Metrics, Seed = settings.Seed }, Index, progress, resume: true, cancellation: cancellation);
 }

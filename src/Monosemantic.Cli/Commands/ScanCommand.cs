@@ -13,11 +13,14 @@ internal static class ScanCommand
         Option<string> model = CommonOptions.Directory("--model", "the model, with its tokenizer"), output = CommonOptions.Out("where the feature index goes");
         var metrics = new Option<string?>("--metrics") { Description = "a metrics.json to keep with the evidence", HelpName = "FILE" };
         var without = new Option<bool>("--no-neurons") { Description = "leave the raw neurons out" };
-        Option<bool> json = CommonOptions.Json();
+        var ablated = new Option<int>("--ablate") { Description = "strongest contexts of each feature at which its effect on the next token's loss is measured", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var every = new Option<double>("--save-every") { Description = "seconds between two savings of the state that --resume goes on from", DefaultValueFactory = _ => 60, HelpName = "S" };
+        Option<long> seed = CommonOptions.Seed();
+        Option<bool> neurons = new("--neurons") { Description = "scan the raw neurons too (they are, unless --no-neurons is given)" }, resume = CommonOptions.Resume(), json = CommonOptions.Json();
         var command = new ToolCommand(
             "scan",
-            "Ranks the tokens and contexts that fire each feature (and each raw neuron) in one pass, and writes them as an index of Parquet files.",
-            "monosemantic scan --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm --out activations/features") { sae, activations, model, output, metrics, without, json };
+            "Finds what fires each feature (and each raw neuron) in one pass: tokens, contexts, neighbours, effects; and writes it as an index of Parquet files.",
+            "monosemantic scan --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm --out activations/features") { sae, activations, model, output, metrics, neurons, without, ablated, seed, resume, every, json };
         command.SetAction((parsed, cancellation) =>
         {
             var config = new ScanConfig
@@ -27,9 +30,11 @@ internal static class ScanCommand
                 Model = parsed.GetRequiredValue(model),
                 Metrics = parsed.GetValue(metrics),
                 Neurons = !parsed.GetValue(without),
+                AblatedContexts = parsed.GetValue(ablated),
+                Seed = parsed.GetValue(seed),
             };
             bool quiet = parsed.GetValue(json);
-            FeatureIndexCard card = Terminal.WithProgress(quiet, progress => ScanRun.Execute(config, parsed.GetRequiredValue(output), progress, cancellation));
+            FeatureIndexCard card = Terminal.WithProgress(quiet, progress => ScanRun.Execute(config, parsed.GetRequiredValue(output), progress, parsed.GetValue(resume), TimeSpan.FromSeconds(parsed.GetValue(every)), cancellation));
             if (quiet) Console.Out.Write(JsonFile.ToText(card));
             else Terminal.PrintTable("scanned", [("rows", $"{card.RowsScanned:N0}"), ("features", $"{card.DSae:N0}"), ("folder", parsed.GetRequiredValue(output))]);
             return Task.FromResult(0);

@@ -125,9 +125,6 @@ public sealed record TokenPolicy
     /// <summary>What stands between two documents of one context, where they are packed.</summary>
     public SeparatorPolicy Separator { get; init; }
 
-    /// <summary>The token that is inserted; null where none is.</summary>
-    public int? BosToken { get; init; }
-
     /// <summary>Whether tokens that are not part of any text (beginning of sequence, separators) get no row.</summary>
     public required bool ExcludeInserted { get; init; }
 

@@ -13,7 +13,9 @@ namespace Monosemantic.Features;
 /// <param name="Neurons">Evidence of every neuron, by index; empty where none were asked for.</param>
 /// <param name="Tokens">Token ids that occur, ascending.</param>
 /// <param name="PrunedUnits">Features and neurons with more tokens than memory was granted for.</param>
-public sealed record EvidenceResult(long Rows, ImmutableArray<UnitEvidence> Features, ImmutableArray<UnitEvidence> Neurons, ImmutableArray<int> Tokens, int PrunedUnits);
+/// <param name="ActiveFeatures">Rows by the number of features that fire there: entry i counts the rows with i of them.</param>
+public sealed record EvidenceResult(
+    long Rows, ImmutableArray<UnitEvidence> Features, ImmutableArray<UnitEvidence> Neurons, ImmutableArray<int> Tokens, int PrunedUnits, ImmutableArray<long> ActiveFeatures);
 
 /// <summary>The scan of a dictionary's features and, in the same pass, of the raw neurons beside them.</summary>
 public static class EvidenceScan
@@ -27,6 +29,7 @@ public static class EvidenceScan
     /// <param name="options">How much to keep; null for the defaults.</param>
     /// <param name="total">Rows to expect, for the progress bar; 0 if unknown.</param>
     /// <param name="progress">Told after each batch.</param>
+    /// <param name="checkpoint">Where the state is kept while scanning, and gone on from; null for nowhere.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="UserErrorException">There is no row, a width does not fit, or an activation is not finite.</exception>
     public static EvidenceResult Run(
@@ -38,24 +41,24 @@ public static class EvidenceScan
         FeatureScanOptions? options = null,
         long total = 0,
         IProgress<ProgressReport>? progress = null,
+        ScanCheckpoint? checkpoint = null,
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(sae);
         ArgumentNullException.ThrowIfNull(batches);
-        var features = new FeatureScan(UnitKind.Feature, sae.Config.DSae, options);
-        FeatureScan? raw = neurons is null ? null : new FeatureScan(UnitKind.Neuron, neurons.Width, options);
-        long done = 0;
+        options ??= new();
+        var pass = new EvidencePass(sae, neurons, options);
+        long skip = checkpoint?.Load(pass) ?? 0, done = 0;
         foreach (ActivationBatch batch in batches)
         {
             cancellation.ThrowIfCancellationRequested();
-            if (batch.DModel != sae.Config.DModel) throw new UserErrorException($"the activations are {batch.DModel} wide; the dictionary reads {sae.Config.DModel}", "scan activations of the model and hook point that it was trained on");
-            features.Add(batch, sae.EncodeSparse(batch.Values.AsSpan(0, batch.Rows * batch.DModel), batch.Rows));
-            raw?.Add(batch, neurons!.Encode(batch));
-            progress?.Report(new("scan", done += batch.Rows, total, "rows"));
+            done += batch.Rows;
+            if (done <= skip) continue;
+            pass.Add(batch);
+            checkpoint?.SaveIfDue(pass, done);
+            progress?.Report(new("scan", done, total, "rows"));
         }
-        if (features.Rows == 0) throw new UserErrorException("there are no activations to scan", "extract activations from a corpus that is not empty");
-        ImmutableArray<int> tokens = [.. features.TokenOccurrences.Select(pair => pair.Key)];
-        return new(features.Rows, features.Finish(featureLogits), raw?.Finish(neuronLogits) ?? [], tokens, features.PrunedUnits + (raw?.PrunedUnits ?? 0));
+        return pass.Finish(featureLogits, neuronLogits);
     }
 
     /// <summary>Logit effects of units of a hook point.</summary>

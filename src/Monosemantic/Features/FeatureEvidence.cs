@@ -26,7 +26,57 @@ public sealed record TokenEvidence(int Token, long Count, long Occurrences, doub
 /// <param name="Peak">Index, within the stretch, of the token that brought it here (its strongest firing).</param>
 /// <param name="Tokens">Token ids of the stretch.</param>
 /// <param name="Activations">The unit's activation at each token, 0 where it does not fire.</param>
-public sealed record ContextEvidence(int Document, int Start, int Peak, ImmutableArray<int> Tokens, ImmutableArray<float> Activations);
+/// <param name="AblationLoss">
+/// By how many nats the loss of the token after the peak rises when the unit's contribution is taken away at the peak, the
+/// model reading this stretch alone; null where it was not measured.
+/// </param>
+public sealed record ContextEvidence(int Document, int Start, int Peak, ImmutableArray<int> Tokens, ImmutableArray<float> Activations, double? AblationLoss = null);
+
+/// <summary>Contexts drawn at random from the firings of one range of activations.</summary>
+/// <param name="Low">Lower bound of the range.</param>
+/// <param name="High">Upper bound of the range; belongs to it in the highest group only.</param>
+/// <param name="Share">Share of the unit's firings that lie in the range, 0 to 1.</param>
+/// <param name="Contexts">The contexts, strongest first; the peak is the firing that was drawn, not always the strongest shown.</param>
+public sealed record ContextGroup(double Low, double High, double Share, ImmutableArray<ContextEvidence> Contexts);
+
+/// <summary>One firing.</summary>
+/// <param name="Document">Index of the document.</param>
+/// <param name="Position">Index of the token among the document's tokens.</param>
+/// <param name="Token">Token id.</param>
+/// <param name="Activation">The activation.</param>
+public sealed record FiringEvidence(int Document, int Position, int Token, float Activation);
+
+/// <summary>How often a direction moves a token's logit by so much: equal bins between the smallest and the largest effect over the vocabulary.</summary>
+/// <param name="Low">Smallest effect: lower edge of the first bin.</param>
+/// <param name="High">Largest effect: upper edge of the last bin.</param>
+/// <param name="Counts">Tokens in each bin.</param>
+public sealed record LogitHistogram(double Low, double High, ImmutableArray<int> Counts);
+
+/// <summary>What makes one unit another's neighbour.</summary>
+public enum Relation
+{
+    /// <summary>Cosine of the decoder directions.</summary>
+    Cosine,
+
+    /// <summary>Pearson correlation of the activations over all scanned rows, 0 where a unit does not fire.</summary>
+    Correlation,
+
+    /// <summary>Share of the unit's firings at which the neighbour fires too.</summary>
+    CoFiring,
+}
+
+/// <summary>A unit close to another one.</summary>
+/// <param name="Relation">In what respect.</param>
+/// <param name="Kind">Feature or neuron.</param>
+/// <param name="Index">Its index.</param>
+/// <param name="Value">The cosine, correlation or share.</param>
+/// <param name="Together">Rows at which both fire; null where that is not counted.</param>
+public sealed record NeighbourEvidence(Relation Relation, UnitKind Kind, int Index, double Value, long? Together);
+
+/// <summary>A place in a drawing of the dictionary.</summary>
+/// <param name="X">First coordinate.</param>
+/// <param name="Y">Second coordinate.</param>
+public sealed record MapPoint(double X, double Y);
 
 /// <summary>How much a unit's direction adds to a token's logit, per unit of activation.</summary>
 /// <param name="Token">Token id.</param>
@@ -83,4 +133,28 @@ public sealed record UnitEvidence
 
     /// <summary>Tokens whose logits its direction lowers most, strongest first.</summary>
     public required ImmutableArray<LogitEffect> Suppressed { get; init; }
+
+    /// <summary>Effects on all logits, counted; null where the direction has no such reading.</summary>
+    public LogitHistogram? Logits { get; init; }
+
+    /// <summary>
+    /// The activations that the shares <see cref="FeatureScanOptions.QuantileLevels"/> of its firings do not exceed, to 1.6 %;
+    /// empty if it never fires.
+    /// </summary>
+    public ImmutableArray<double> Quantiles { get; init; } = [];
+
+    /// <summary>Contexts from each fifth of its firings by activation, the strongest fifth first.</summary>
+    public ImmutableArray<ContextGroup> Groups { get; init; } = [];
+
+    /// <summary>Firings drawn at random, each with the same chance, in file order.</summary>
+    public ImmutableArray<FiringEvidence> Sample { get; init; } = [];
+
+    /// <summary>Units close to it, by relation, closest first.</summary>
+    public ImmutableArray<NeighbourEvidence> Neighbours { get; init; } = [];
+
+    /// <summary>Its place in a drawing of the dictionary: the first two principal components of the decoder directions; null without one.</summary>
+    public MapPoint? Map { get; init; }
+
+    /// <summary>Mean of its contexts' <see cref="ContextEvidence.AblationLoss"/>, nats; null where none was measured.</summary>
+    public double? AblationLoss => Contexts.Any(context => context.AblationLoss is not null) ? Contexts.Average(context => context.AblationLoss) : null;
 }

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Text.Json;
+using Microsoft.Data.Analysis;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Features;
@@ -8,39 +10,21 @@ namespace Monosemantic.Features;
 /// What a scan found, as plain data in a folder: Parquet tables that any tool opens, and <c>index.json</c>, written last.
 /// Nothing here needs libtorch. The same evidence gives the same bytes.
 /// </summary>
-/// <remarks>
-/// <para>Tables (<c>kind</c> is <c>feature</c> or <c>neuron</c>; <c>unit</c> is the index; ranks count from 0):</para>
-/// <list type="bullet">
-/// <item><c>features.parquet</c>, one row per feature: feature, firings (rows at which it fires), density (share of rows),
-/// mean and max (activation over its firings; 0 if none), token_entropy (bits; null if it never fires), histogram_low and
-/// histogram_high (log10 of the outer edges), histogram_bins (their number).</item>
-/// <item><c>neurons.parquet</c>: the same with neuron in place of feature.</item>
-/// <item><c>histograms.parquet</c>: kind, unit, bin, count (firings in the bin); empty bins are left out.</item>
-/// <item><c>tokens.parquet</c>, tokens that fire a unit, most of its total activation first: kind, unit, rank, token, count
-/// (rows holding the token at which it fires), occurrences (rows holding the token), mean, max.</item>
-/// <item><c>contexts.parquet</c>, one row per context, strongest first: kind, unit, rank, document, start (position of its
-/// first token in the document), peak (which of its tokens brought it here, from 0), length, and two lists of that length:
-/// tokens, activations (0 where it does not fire).</item>
-/// <item><c>logits.parquet</c>: kind, unit, promoted (raised or lowered), rank, token, logit (effect per unit of activation).</item>
-/// <item><c>vocabulary.parquet</c>: token, text (display form).</item>
-/// </list>
-/// </remarks>
+/// <remarks>What every table and column means stands in <see cref="IndexSchema"/>; <see cref="FeatureDatabase"/> asks them in SQL.</remarks>
 public sealed class FeatureIndex
 {
-    private const int Version = 1;
+    private const int Version = 2;
     private const string ManifestName = "index.json";
     private readonly string folder;
 
-    private FeatureIndex(string folder, FeatureIndexManifest manifest, IndexTables tables)
+    private FeatureIndex(string folder, FeatureIndexManifest manifest)
     {
         this.folder = folder;
         Card = manifest.Run;
         FeatureSummary = manifest.Features;
         NeuronSummary = manifest.Neurons;
         Tables = manifest.Tables;
-        Features = tables.Features;
-        Neurons = tables.Neurons;
-        Vocabulary = tables.Vocabulary;
+        (Features, Neurons, Vocabulary) = IndexReader.Read(folder);
     }
 
     /// <summary>What was scanned and with what.</summary>
@@ -70,7 +54,29 @@ public sealed class FeatureIndex
     /// <summary>Display form of a token; its number in brackets where the index has none.</summary>
     /// <param name="token">Token id.</param>
     public string TokenText(int token) =>
-        Vocabulary.TryGetValue(token, out string? text) ? text : $"[{token.ToString(CultureInfo.InvariantCulture)}]";
+        TextOf(token, Vocabulary);
+
+    internal static string TextOf(int token, ImmutableSortedDictionary<int, string> vocabulary) =>
+        vocabulary.TryGetValue(token, out string? text) ? text : $"[{token.ToString(CultureInfo.InvariantCulture)}]";
+
+    /// <summary>One row per feature: its numbers and the first tokens that fire it.</summary>
+    public DataFrame ToDataFrame() => FeatureFrames.Of(Features, "feature", TokenText);
+
+    /// <summary>The same for the neurons.</summary>
+    public DataFrame NeuronsToDataFrame() => FeatureFrames.Of(Neurons, "neuron", TokenText);
+
+    /// <summary>Answers a question in SQL over the tables of <see cref="IndexSchema"/>.</summary>
+    /// <param name="sql">One statement that reads.</param>
+    /// <exception cref="UserErrorException">It is not SQL, names something that is not there, or would write.</exception>
+    public DataFrame Query(string sql)
+    {
+        using var database = FeatureDatabase.Open(folder);
+        return database.Query(sql).ToDataFrame();
+    }
+
+    /// <summary>Whether a folder holds a finished index.</summary>
+    /// <param name="folder">The folder.</param>
+    public static bool IsFinished(string folder) => File.Exists(Path.Combine(folder, ManifestName));
 
     /// <summary>Writes an index, replacing one that is there; the folder counts as unfinished until all of it is written.</summary>
     /// <param name="folder">The folder; made if it is not there.</param>
@@ -96,7 +102,7 @@ public sealed class FeatureIndex
         {
             throw explained;
         }
-        ImmutableArray<IndexTable> tables = IndexTables.Write(folder, new(features, neurons, vocabulary.ToImmutableSortedDictionary()));
+        ImmutableArray<IndexTable> tables = new IndexTables(card, features, neurons, vocabulary.ToImmutableSortedDictionary()).Write(folder);
         JsonFile.Write(manifest, new FeatureIndexManifest
         {
             Version = Version,
@@ -112,16 +118,24 @@ public sealed class FeatureIndex
     /// <exception cref="UserErrorException">It is missing, unfinished, of another version, or a table is not the one that was written.</exception>
     public static FeatureIndex Open(string folder)
     {
+        FeatureIndexManifest manifest = ReadManifest(folder);
+        foreach (IndexTable table in manifest.Tables) Verify(folder, table);
+        return new(folder, manifest);
+    }
+
+    /// <summary>Reads what an index holds, and checks that it is finished and of this version, but not its tables.</summary>
+    internal static FeatureIndexManifest ReadManifest(string folder)
+    {
         string path = Path.Combine(folder, ManifestName);
         if (!File.Exists(path)) throw new UserErrorException($"{folder} holds no finished feature index: there is no {ManifestName}", "give the folder that `scan` wrote, or scan again");
+        int version = JsonFile.Read<JsonElement>(path) is { ValueKind: JsonValueKind.Object } probe && probe.TryGetProperty("version", out JsonElement value) && value.TryGetInt32(out int number) ? number : 0;
+        if (version != Version) throw new UserErrorException($"{path} is of version {version}; this tool reads version {Version}", "scan again with this version");
         FeatureIndexManifest manifest = JsonFile.Read<FeatureIndexManifest>(path);
-        if (manifest.Version != Version) throw new UserErrorException($"{path} is of version {manifest.Version}; this tool reads version {Version}", "scan again with this version");
-        foreach (IndexTable table in manifest.Tables) Verify(folder, table);
         foreach (string name in IndexTables.Names.Except(manifest.Tables.Select(table => table.Name)))
         {
             throw new UserErrorException($"{path} names no table {name}", "the index was edited; scan again");
         }
-        return new(folder, manifest, IndexTables.Read(folder));
+        return manifest;
     }
 
     private static void Verify(string folder, IndexTable table)

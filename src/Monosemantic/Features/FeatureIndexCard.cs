@@ -57,6 +57,9 @@ public sealed record FeatureIndexCard
     /// <summary>Facts about the language model, such as its held-out cross-entropy.</summary>
     public ImmutableArray<NamedValue> LanguageModel { get; init; } = [];
 
+    /// <summary>Rows by the number of features that fire there: entry i counts the rows with i of them; empty where it was not counted.</summary>
+    public ImmutableArray<long> ActiveFeatures { get; init; } = [];
+
     /// <summary>How good the dictionary is; null where it was not evaluated.</summary>
     public EvaluationResult? Evaluation { get; init; }
 }

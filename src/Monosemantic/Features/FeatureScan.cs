@@ -6,7 +6,7 @@ namespace Monosemantic.Features;
 
 /// <summary>
 /// One streaming pass over activations in file order that gathers, for every feature (or neuron) at once, what fires it:
-/// counts, tokens, histogram, token entropy and the strongest contexts.
+/// counts, quantiles, tokens, histogram, token entropy, the strongest contexts, random ones, and the units that fire with it.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -32,6 +32,7 @@ public sealed class FeatureScan
     private readonly ScanBuffer buffer;
     private readonly UnitTally[] tallies;
     private readonly LogBins bins;
+    private readonly List<long> active = [];
     private long[] occurrences = new long[1024];
     private int done;
 
@@ -56,6 +57,9 @@ public sealed class FeatureScan
     /// <summary>Units whose rare tokens were forgotten to stay within <see cref="FeatureScanOptions.MaxPairs"/>.</summary>
     public int PrunedUnits => tallies.Count(tally => tally.Pruned);
 
+    /// <summary>Rows by the number of units that fire there: entry i counts the rows with i of them.</summary>
+    public ImmutableArray<long> ActiveUnits => [.. active];
+
     /// <summary>Token ids seen so far, ascending, with the number of rows that hold each.</summary>
     public IEnumerable<KeyValuePair<int, long>> TokenOccurrences =>
         occurrences.Select((count, token) => KeyValuePair.Create(token, count)).Where(pair => pair.Value > 0);
@@ -75,6 +79,7 @@ public sealed class FeatureScan
             if (batch.Positions[row] < 0) continue;
             buffer.Append(batch, code, row);
             CountToken(batch.Tokens[row]);
+            CountActive(buffer.UnitsAt(buffer.Rows - 1).Length);
             Rows++;
             if (buffer.Rows - done >= options.ChunkRows + options.Reach) Work(buffer.Rows - options.Reach);
         }
@@ -89,8 +94,56 @@ public sealed class FeatureScan
         Work(buffer.Rows);
         Range shown = OccupiedBins();
         var evidence = new UnitEvidence[tallies.Length];
-        Parallel.For(0, evidence.Length, unit => evidence[unit] = tallies[unit].Evidence(kind, Rows, occurrences, logits?[unit] ?? UnitLogits.None, shown));
+        Parallel.For(0, evidence.Length, unit => evidence[unit] = tallies[unit].Evidence(kind, Rows, occurrences, logits?[unit] ?? UnitLogits.None, shown) with { Neighbours = Partners(unit) });
         return ImmutableArray.Create(evidence);
+    }
+
+    /// <summary>Mean and standard deviation of each unit's activation over all rows, 0 where it does not fire.</summary>
+    internal (double Mean, double Deviation)[] Moments() => [.. tallies.Select(MomentsOf)];
+
+    internal void Save(BinaryWriter state)
+    {
+        state.Write(Rows);
+        state.Write(done);
+        state.WriteAll<long>(occurrences);
+        state.WriteAll<long>(active.ToArray());
+        buffer.Save(state);
+        foreach (UnitTally tally in tallies) tally.Save(state);
+    }
+
+    internal void Load(BinaryReader state)
+    {
+        Rows = state.ReadInt64();
+        done = state.ReadInt32();
+        occurrences = state.ReadAll<long>();
+        active.AddRange(state.ReadAll<long>());
+        buffer.Load(state);
+        foreach (UnitTally tally in tallies) tally.Load(state);
+    }
+
+    private (double Mean, double Deviation) MomentsOf(UnitTally tally)
+    {
+        double mean = Rows == 0 ? 0 : tally.Sum / Rows;
+        return (mean, Rows == 0 ? 0 : Math.Sqrt(Math.Max(0, (tally.Squares / Rows) - (mean * mean))));
+    }
+
+    // Other units that fire at the same rows: those of highest correlation, then those that fire most often with it.
+    private ImmutableArray<NeighbourEvidence> Partners(int unit)
+    {
+        (double mean, double deviation) = MomentsOf(tallies[unit]);
+        var partners = tallies[unit].Partners().Select(tally => (tally.Id, tally.Count, tally.Sum, Other: MomentsOf(tallies[tally.Id]))).ToArray();
+        var correlated = partners.Where(partner => deviation > 0 && partner.Other.Deviation > 0)
+            .Select(partner => new NeighbourEvidence(Relation.Correlation, kind, partner.Id, ((partner.Sum / Rows) - (mean * partner.Other.Mean)) / (deviation * partner.Other.Deviation), partner.Count))
+            .OrderByDescending(neighbour => neighbour.Value).ThenBy(neighbour => neighbour.Index).Take(options.Neighbours);
+        var together = partners.OrderByDescending(partner => partner.Count).ThenBy(partner => partner.Id).Take(options.Neighbours)
+            .Select(partner => new NeighbourEvidence(Relation.CoFiring, kind, partner.Id, (double)partner.Count / tallies[unit].Firings, partner.Count));
+        return [.. correlated, .. together];
+    }
+
+    private void CountActive(int units)
+    {
+        while (active.Count <= units) active.Add(0);
+        active[units]++;
     }
 
     // Takes in the rows up to `to`, whose surroundings are complete, and forgets what no later context can reach.

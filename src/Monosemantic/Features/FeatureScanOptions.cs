@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Monosemantic.Features;
 
 /// <summary>How much evidence a scan keeps of each unit.</summary>
@@ -41,18 +43,45 @@ public sealed record FeatureScanOptions
     /// </summary>
     public int MaxPairs { get; init; } = 1 << 25;
 
+    /// <summary>Firings drawn at random per unit, at least 0.</summary>
+    public int Sample { get; init; } = 64;
+
+    /// <summary>Firings drawn at random per unit, no text twice, from which the contexts of <see cref="UnitEvidence.Groups"/> are chosen.</summary>
+    public int GroupSample { get; init; } = 24;
+
+    /// <summary>Contexts shown of each group, at least 0.</summary>
+    public int GroupContexts { get; init; } = 3;
+
+    /// <summary>Neighbours kept per unit and relation, at least 0.</summary>
+    public int Neighbours { get; init; } = 8;
+
+    /// <summary>
+    /// Partners per unit whose joint firings are counted exactly, at least 2; a unit with more forgets the half of them with the
+    /// least joint activation each time, so that the counts of rare partners become lower bounds. A partner takes 24 to 72 bytes.
+    /// </summary>
+    public int Partners { get; init; } = 512;
+
+    /// <summary>Most pairs of a feature and a dimension of the hook point whose correlation is followed, 8 bytes each; with more, none is.</summary>
+    public long MaxCorrelations { get; init; } = 1L << 27;
+
+    /// <summary>Seed of the random draws.</summary>
+    public long Seed { get; init; }
+
     /// <summary>Rows worked on at once. Changes speed and memory, never the result.</summary>
     public int ChunkRows { get; init; } = 4096;
 
     /// <summary>Distance at which two firings of a unit belong to one context: their stretches of text would overlap.</summary>
     internal int Reach => Before + After;
 
+    /// <summary>The shares of its firings for which a unit's quantiles are told.</summary>
+    public static ImmutableArray<double> QuantileLevels { get; } = [0.05, 0.25, 0.5, 0.75, 0.95, 0.99];
+
     internal FeatureScanOptions Checked()
     {
-        int least = new[] { Tokens, Contexts, Before, After, SameTextBefore, SameTextAfter }.Min();
+        int least = new[] { Tokens, Contexts, Before, After, SameTextBefore, SameTextAfter, Sample, GroupSample, GroupContexts, Neighbours }.Min();
         if (least < 0) throw new ArgumentException($"a count of the scan's options is {least}; all are at least 0");
         if (HistogramHigh <= HistogramLow || BinsPerDecade is < 1 or > 1000) throw new ArgumentException("the histogram has no bins");
-        if (ChunkRows < 1 || MaxPairs < 1) throw new ArgumentException("chunk_rows and max_pairs must be at least 1");
+        if (ChunkRows < 1 || MaxPairs < 1 || Partners < 2) throw new ArgumentException("chunk_rows and max_pairs must be at least 1, partners at least 2");
         return this;
     }
 }

@@ -2,88 +2,145 @@ using System.Collections.Immutable;
 
 namespace Monosemantic.Features;
 
-/// <summary>The tables of a <see cref="FeatureIndex"/>, between records and columns.</summary>
-internal sealed record IndexTables(ImmutableArray<UnitEvidence> Features, ImmutableArray<UnitEvidence> Neurons, ImmutableSortedDictionary<int, string> Vocabulary)
+/// <summary>The tables of a <see cref="FeatureIndex"/>, from records to columns. What each column means stands in <see cref="IndexSchema"/>.</summary>
+internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvidence> Features, ImmutableArray<UnitEvidence> Neurons, ImmutableSortedDictionary<int, string> Vocabulary)
 {
-    private const string FeatureKind = "feature", NeuronKind = "neuron";
-    private const string FeatureFile = "features.parquet", NeuronFile = "neurons.parquet", HistogramFile = "histograms.parquet";
-    private const string TokenFile = "tokens.parquet", ContextFile = "contexts.parquet", LogitFile = "logits.parquet", VocabularyFile = "vocabulary.parquet";
+    internal const string FeatureFile = "features.parquet", NeuronFile = "neurons.parquet", HistogramFile = "histograms.parquet", RunFile = "runs.parquet";
+    internal const string TokenFile = "tokens.parquet", ContextFile = "contexts.parquet", LogitFile = "logits.parquet", VocabularyFile = "vocabulary.parquet";
+    internal const string FiringFile = "firings.parquet", NeighbourFile = "neighbours.parquet";
 
     /// <summary>File names of the tables.</summary>
-    internal static ImmutableArray<string> Names { get; } = [FeatureFile, NeuronFile, HistogramFile, TokenFile, ContextFile, LogitFile, VocabularyFile];
+    internal static ImmutableArray<string> Names { get; } =
+        [FeatureFile, NeuronFile, TokenFile, ContextFile, FiringFile, NeighbourFile, LogitFile, HistogramFile, VocabularyFile, RunFile];
 
-    internal static ImmutableArray<IndexTable> Write(string folder, IndexTables tables)
+    internal ImmutableArray<IndexTable> Write(string folder)
     {
-        UnitEvidence[] all = [.. tables.Features, .. tables.Neurons];
+        UnitEvidence[] all = [.. Features, .. Neurons];
         return
         [
-            Units(FeatureKind, tables.Features).Write(folder, FeatureFile),
-            Units(NeuronKind, tables.Neurons).Write(folder, NeuronFile),
-            Histograms(all).Write(folder, HistogramFile),
+            Units(UnitKind.Feature, Features).Write(folder, FeatureFile),
+            Units(UnitKind.Neuron, Neurons).Write(folder, NeuronFile),
             Tokens(all).Write(folder, TokenFile),
             Contexts(all).Write(folder, ContextFile),
+            Firings(all).Write(folder, FiringFile),
+            Neighbours(all).Write(folder, NeighbourFile),
             Logits(all).Write(folder, LogitFile),
-            new ParquetTable().Add("token", tables.Vocabulary.Keys.ToArray()).Add("text", tables.Vocabulary.Values.ToArray()).Write(folder, VocabularyFile),
+            Histograms(all).Write(folder, HistogramFile),
+            new ParquetTable().Add("token", Vocabulary.Keys.ToArray()).Add("text", Vocabulary.Values.ToArray()).Write(folder, VocabularyFile),
+            Run(Card).Write(folder, RunFile),
         ];
     }
 
-    internal static IndexTables Read(string folder)
+    /// <summary>What stands in the columns kind.</summary>
+    internal static string NameOf(UnitKind kind) => kind == UnitKind.Feature ? "feature" : "neuron";
+
+    /// <summary>What stands in the column relation.</summary>
+    internal static string NameOf(Relation relation) => relation switch
     {
-        var parts = new UnitParts(ReadHistograms(folder), ReadTokens(folder), ReadContexts(folder), ReadLogits(folder));
-        var vocabulary = new ParquetColumns(folder, VocabularyFile);
-        IEnumerable<KeyValuePair<int, string>> texts = vocabulary.Read<int>("token").Zip(vocabulary.ReadText("text"), KeyValuePair.Create);
-        return new(
-            ReadUnits(folder, FeatureFile, UnitKind.Feature, parts),
-            ReadUnits(folder, NeuronFile, UnitKind.Neuron, parts),
-            texts.ToImmutableSortedDictionary());
+        Relation.Cosine => "cosine",
+        Relation.Correlation => "correlation",
+        _ => "co-firing",
+    };
+
+    /// <summary>Name of the column of a quantile, such as q05.</summary>
+    internal static string QuantileName(double level) => $"q{(int)Math.Round(level * 100):00}";
+
+    private static ParquetTable Units(UnitKind kind, ImmutableArray<UnitEvidence> units)
+    {
+        ParquetTable table = new ParquetTable()
+            .Add(NameOf(kind), Column(units, unit => unit.Index))
+            .Add("firings", Column(units, unit => unit.Firings))
+            .Add("density", Column(units, unit => unit.Density))
+            .Add("mean", Column(units, unit => unit.Mean))
+            .Add("max", Column(units, unit => unit.Max))
+            .AddNullable("token_entropy", Column(units, unit => unit.TokenEntropy));
+        for (int i = 0; i < FeatureScanOptions.QuantileLevels.Length; i++)
+        {
+            int level = i;
+            table.AddNullable(QuantileName(FeatureScanOptions.QuantileLevels[i]), Column(units, unit => unit.Quantiles.Length > level ? unit.Quantiles[level] : (double?)null));
+        }
+        return table
+            .AddNullable("ablation_loss", Column(units, unit => unit.AblationLoss))
+            .AddNullable("map_x", Column(units, unit => unit.Map?.X))
+            .AddNullable("map_y", Column(units, unit => unit.Map?.Y))
+            .Add("histogram_low", Column(units, unit => unit.HistogramLow))
+            .Add("histogram_high", Column(units, unit => unit.HistogramHigh))
+            .Add("histogram_bins", Column(units, unit => unit.Histogram.Length))
+            .AddNullable("logit_low", Column(units, unit => unit.Logits?.Low))
+            .AddNullable("logit_high", Column(units, unit => unit.Logits?.High))
+            .Add("logit_bins", Column(units, unit => unit.Logits?.Counts.Length ?? 0));
     }
-
-    private static string NameOf(UnitKind kind) => kind == UnitKind.Feature ? FeatureKind : NeuronKind;
-
-    private static ParquetTable Units(string key, ImmutableArray<UnitEvidence> units) => new ParquetTable()
-        .Add(key, Column(units, unit => unit.Index))
-        .Add("firings", Column(units, unit => unit.Firings))
-        .Add("density", Column(units, unit => unit.Density))
-        .Add("mean", Column(units, unit => unit.Mean))
-        .Add("max", Column(units, unit => unit.Max))
-        .AddNullable("token_entropy", Column(units, unit => unit.TokenEntropy))
-        .Add("histogram_low", Column(units, unit => unit.HistogramLow))
-        .Add("histogram_high", Column(units, unit => unit.HistogramHigh))
-        .Add("histogram_bins", Column(units, unit => unit.Histogram.Length));
 
     private static ParquetTable Histograms(UnitEvidence[] units)
     {
-        var rows = units.SelectMany(unit => unit.Histogram.Select((count, bin) => (unit, bin, count))).Where(row => row.count > 0).ToArray();
-        return Keyed(rows, row => row.unit).Add("bin", Column(rows, row => row.bin)).Add("count", Column(rows, row => row.count));
+        var rows = units.SelectMany(unit => unit.Histogram.Select((count, bin) => (unit, of: "activation", bin, count))
+            .Concat(unit.Logits?.Counts.Select((count, bin) => (unit, of: "logit", bin, count: (long)count)) ?? [])).Where(row => row.count > 0).ToArray();
+        return Keyed(rows, row => row.unit).Add("of", Column(rows, row => row.of)).Add("bin", Column(rows, row => row.bin)).Add("count", Column(rows, row => row.count));
     }
 
-    private static ParquetTable Tokens(UnitEvidence[] units)
+    private ParquetTable Tokens(UnitEvidence[] units)
     {
         var rows = units.SelectMany(unit => unit.Tokens.Select((evidence, rank) => (unit, rank, evidence))).ToArray();
         return Keyed(rows, row => row.unit)
             .Add("rank", Column(rows, row => row.rank))
             .Add("token", Column(rows, row => row.evidence.Token))
+            .Add("text", Column(rows, row => Text(row.evidence.Token)))
             .Add("count", Column(rows, row => row.evidence.Count))
             .Add("occurrences", Column(rows, row => row.evidence.Occurrences))
+            .Add("recall", Column(rows, row => (double)row.evidence.Count / Math.Max(1, row.evidence.Occurrences)))
+            .Add("precision", Column(rows, row => (double)row.evidence.Count / Math.Max(1, row.unit.Firings)))
             .Add("mean", Column(rows, row => row.evidence.Mean))
             .Add("max", Column(rows, row => row.evidence.Max));
     }
 
-    private static ParquetTable Contexts(UnitEvidence[] units)
+    private ParquetTable Contexts(UnitEvidence[] units)
     {
-        var rows = units.SelectMany(unit => unit.Contexts.Select((context, rank) => (unit, rank, context))).ToArray();
-        int[] lengths = Column(rows, row => row.context.Tokens.Length);
-        return Keyed(rows, row => row.unit)
-            .Add("rank", Column(rows, row => row.rank))
-            .Add("document", Column(rows, row => row.context.Document))
-            .Add("start", Column(rows, row => row.context.Start))
-            .Add("peak", Column(rows, row => row.context.Peak))
+        var rows = units.SelectMany(InBands).ToArray();
+        int[] lengths = Column(rows, row => row.Context.Tokens.Length);
+        return Keyed(rows, row => row.Unit)
+            .Add("band", Column(rows, row => row.Band))
+            .AddNullable("low", Column(rows, row => row.Group?.Low))
+            .AddNullable("high", Column(rows, row => row.Group?.High))
+            .AddNullable("share", Column(rows, row => row.Group?.Share))
+            .Add("rank", Column(rows, row => row.Rank))
+            .Add("document", Column(rows, row => row.Context.Document))
+            .Add("start", Column(rows, row => row.Context.Start))
+            .Add("peak", Column(rows, row => row.Context.Peak))
+            .Add("activation", Column(rows, row => row.Context.Activations[row.Context.Peak]))
+            .AddNullable("ablation_loss", Column(rows, row => row.Context.AblationLoss))
+            .Add("text", Column(rows, row => string.Concat(row.Context.Tokens.Select(Text))))
             .Add("length", lengths)
-            .AddLists("tokens", Joined(rows, row => row.context.Tokens), lengths)
-            .AddLists("activations", Joined(rows, row => row.context.Activations), lengths);
+            .AddLists("tokens", Joined(rows, row => row.Context.Tokens), lengths)
+            .AddLists("activations", Joined(rows, row => row.Context.Activations), lengths);
     }
 
-    private static ParquetTable Logits(UnitEvidence[] units)
+    private static IEnumerable<(UnitEvidence Unit, int Band, ContextGroup? Group, int Rank, ContextEvidence Context)> InBands(UnitEvidence unit) =>
+        unit.Contexts.Select((context, rank) => (unit, 0, (ContextGroup?)null, rank, context))
+            .Concat(unit.Groups.SelectMany((group, i) => group.Contexts.Select((context, rank) => (unit, i + 1, (ContextGroup?)group, rank, context))));
+
+    private static ParquetTable Firings(UnitEvidence[] units)
+    {
+        var rows = units.SelectMany(unit => unit.Sample.Select(firing => (unit, firing))).ToArray();
+        return Keyed(rows, row => row.unit)
+            .Add("document", Column(rows, row => row.firing.Document))
+            .Add("position", Column(rows, row => row.firing.Position))
+            .Add("token", Column(rows, row => row.firing.Token))
+            .Add("activation", Column(rows, row => row.firing.Activation));
+    }
+
+    private static ParquetTable Neighbours(UnitEvidence[] units)
+    {
+        var rows = units.SelectMany(unit => unit.Neighbours.GroupBy(neighbour => (neighbour.Relation, neighbour.Kind)).SelectMany(group => group.Select((neighbour, rank) => (unit, rank, neighbour)))).ToArray();
+        return Keyed(rows, row => row.unit)
+            .Add("relation", Column(rows, row => NameOf(row.neighbour.Relation)))
+            .Add("rank", Column(rows, row => row.rank))
+            .Add("neighbour_kind", Column(rows, row => NameOf(row.neighbour.Kind)))
+            .Add("neighbour", Column(rows, row => row.neighbour.Index))
+            .Add("value", Column(rows, row => row.neighbour.Value))
+            .AddNullable("together", Column(rows, row => row.neighbour.Together));
+    }
+
+    private ParquetTable Logits(UnitEvidence[] units)
     {
         var rows = units
             .SelectMany(unit => Ranked(unit, true, unit.Promoted).Concat(Ranked(unit, false, unit.Suppressed)))
@@ -92,8 +149,27 @@ internal sealed record IndexTables(ImmutableArray<UnitEvidence> Features, Immuta
             .Add("promoted", Column(rows, row => row.Promoted))
             .Add("rank", Column(rows, row => row.Rank))
             .Add("token", Column(rows, row => row.Effect.Token))
+            .Add("text", Column(rows, row => Text(row.Effect.Token)))
             .Add("logit", Column(rows, row => row.Effect.Logit));
     }
+
+    private static ParquetTable Run(FeatureIndexCard card) => new ParquetTable()
+        .Add("model", [card.Model])
+        .Add("model_sha256", [card.ModelSha256])
+        .Add("hook_point", [card.HookPoint])
+        .Add("d_model", [card.DModel])
+        .Add("d_sae", [card.DSae])
+        .AddNullable("k", [card.K])
+        .Add("corpus", [card.Corpus])
+        .Add("tokens_trained", [card.TokensTrained])
+        .Add("rows_scanned", [card.RowsScanned])
+        .Add("seed", [card.Seed])
+        .Add("code_version", [card.CodeVersion])
+        .AddNullable("fvu", [card.Evaluation?.Fvu])
+        .AddNullable("l0", [card.Evaluation?.L0])
+        .AddNullable("dead_fraction", [card.Evaluation?.DeadFraction])
+        .AddNullable("cross_entropy_recovered", [card.Evaluation?.CrossEntropy?.Recovered])
+        .Add("card", [Runtime.JsonFile.ToText(card)]);
 
     private static IEnumerable<(UnitEvidence Unit, bool Promoted, int Rank, LogitEffect Effect)> Ranked(UnitEvidence unit, bool promoted, ImmutableArray<LogitEffect> effects) =>
         effects.Select((effect, rank) => (unit, promoted, rank, effect));
@@ -101,6 +177,8 @@ internal sealed record IndexTables(ImmutableArray<UnitEvidence> Features, Immuta
     private static ParquetTable Keyed<T>(T[] rows, Func<T, UnitEvidence> unit) => new ParquetTable()
         .Add("kind", Column(rows, row => NameOf(unit(row).Kind)))
         .Add("unit", Column(rows, row => unit(row).Index));
+
+    private string Text(int token) => FeatureIndex.TextOf(token, Vocabulary);
 
     private static TValue[] Column<TRow, TValue>(IReadOnlyList<TRow> rows, Func<TRow, TValue> value)
     {
@@ -120,120 +198,4 @@ internal sealed record IndexTables(ImmutableArray<UnitEvidence> Features, Immuta
         }
         return joined;
     }
-
-    private static ImmutableArray<UnitEvidence> ReadUnits(string folder, string file, UnitKind kind, UnitParts parts)
-    {
-        var table = new ParquetColumns(folder, file);
-        int[] index = table.Read<int>(NameOf(kind)), bins = table.Read<int>("histogram_bins");
-        long[] firings = table.Read<long>("firings");
-        double[] density = table.Read<double>("density"), mean = table.Read<double>("mean"), max = table.Read<double>("max");
-        double[] low = table.Read<double>("histogram_low"), high = table.Read<double>("histogram_high");
-        double?[] entropy = table.ReadNullable<double>("token_entropy");
-        return
-        [
-            .. index.Select((unit, row) => new UnitEvidence
-            {
-                Kind = kind,
-                Index = unit,
-                Firings = firings[row],
-                Density = density[row],
-                Mean = mean[row],
-                Max = max[row],
-                TokenEntropy = entropy[row],
-                Histogram = Filled(bins[row], parts.Histograms.Of(kind, unit)),
-                HistogramLow = low[row],
-                HistogramHigh = high[row],
-                Tokens = [.. parts.Tokens.Of(kind, unit)],
-                Contexts = [.. parts.Contexts.Of(kind, unit)],
-                Promoted = Effects(parts.Logits.Of(kind, unit), promoted: true),
-                Suppressed = Effects(parts.Logits.Of(kind, unit), promoted: false),
-            }),
-        ];
-    }
-
-    private static ImmutableArray<LogitEffect> Effects(ReadOnlySpan<(bool Promoted, LogitEffect Effect)> rows, bool promoted)
-    {
-        var effects = ImmutableArray.CreateBuilder<LogitEffect>();
-        foreach ((bool side, LogitEffect effect) in rows)
-        {
-            if (side == promoted) effects.Add(effect);
-        }
-        return effects.DrainToImmutable();
-    }
-
-    private static ImmutableArray<long> Filled(int bins, ReadOnlySpan<(int Bin, long Count)> counts)
-    {
-        var histogram = new long[bins];
-        foreach ((int bin, long count) in counts) histogram[bin] = count;
-        return ImmutableArray.Create(histogram);
-    }
-
-    private static UnitRows<(int Bin, long Count)> ReadHistograms(string folder)
-    {
-        var table = new ParquetColumns(folder, HistogramFile);
-        int[] bin = table.Read<int>("bin");
-        long[] count = table.Read<long>("count");
-        return new(table, row => (bin[row], count[row]));
-    }
-
-    private static UnitRows<TokenEvidence> ReadTokens(string folder)
-    {
-        var table = new ParquetColumns(folder, TokenFile);
-        int[] token = table.Read<int>("token");
-        long[] count = table.Read<long>("count"), occurrences = table.Read<long>("occurrences");
-        double[] mean = table.Read<double>("mean"), max = table.Read<double>("max");
-        return new(table, row => new TokenEvidence(token[row], count[row], occurrences[row], mean[row], max[row]));
-    }
-
-    private static UnitRows<(bool Promoted, LogitEffect Effect)> ReadLogits(string folder)
-    {
-        var table = new ParquetColumns(folder, LogitFile);
-        bool[] promoted = table.Read<bool>("promoted");
-        int[] token = table.Read<int>("token");
-        double[] logit = table.Read<double>("logit");
-        return new(table, row => (promoted[row], new LogitEffect(token[row], logit[row])));
-    }
-
-    private static UnitRows<ContextEvidence> ReadContexts(string folder)
-    {
-        var table = new ParquetColumns(folder, ContextFile);
-        int[] document = table.Read<int>("document"), start = table.Read<int>("start"), peak = table.Read<int>("peak"), length = table.Read<int>("length");
-        int[] tokens = table.ReadLists<int>("tokens", length);
-        float[] activations = table.ReadLists<float>("activations", length);
-        int next = 0;
-        return new(table, row =>
-        {
-            Range stretch = next..(next += length[row]);
-            return new(document[row], start[row], peak[row], [.. tokens.AsSpan(stretch)], [.. activations.AsSpan(stretch)]);
-        });
-    }
-
-    /// <summary>Rows of a table by the unit they belong to; a unit's rows stand together, in the order of their rank.</summary>
-    private sealed class UnitRows<T>
-    {
-        private readonly Dictionary<(UnitKind, int), Range> ranges = [];
-        private readonly T[] values;
-
-        internal UnitRows(ParquetColumns table, Func<int, T> value)
-        {
-            string[] kind = table.ReadText("kind");
-            int[] unit = table.Read<int>("unit");
-            values = new T[unit.Length];
-            for (int row = 0; row < values.Length; row++) values[row] = value(row);
-            for (int first = 0, last; first < values.Length; first = last)
-            {
-                last = first + 1;
-                while (last < values.Length && unit[last] == unit[first] && kind[last] == kind[first]) last++;
-                ranges[(kind[first] == FeatureKind ? UnitKind.Feature : UnitKind.Neuron, unit[first])] = first..last;
-            }
-        }
-
-        internal ReadOnlySpan<T> Of(UnitKind kind, int unit) => ranges.TryGetValue((kind, unit), out Range range) ? values.AsSpan(range) : [];
-    }
-
-    private sealed record UnitParts(
-        UnitRows<(int Bin, long Count)> Histograms,
-        UnitRows<TokenEvidence> Tokens,
-        UnitRows<ContextEvidence> Contexts,
-        UnitRows<(bool Promoted, LogitEffect Effect)> Logits);
 }

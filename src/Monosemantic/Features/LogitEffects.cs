@@ -1,13 +1,15 @@
 using System.Collections.Immutable;
 using Monosemantic.Runtime;
 using static TorchSharp.torch;
+using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace Monosemantic.Features;
 
 /// <summary>Which tokens a unit's direction makes more and less likely.</summary>
 /// <param name="Promoted">Largest effects first, all above 0.</param>
 /// <param name="Suppressed">Smallest effects first, all below 0.</param>
-public sealed record UnitLogits(ImmutableArray<LogitEffect> Promoted, ImmutableArray<LogitEffect> Suppressed)
+/// <param name="Histogram">Effects on the whole vocabulary, counted; null where they were not.</param>
+public sealed record UnitLogits(ImmutableArray<LogitEffect> Promoted, ImmutableArray<LogitEffect> Suppressed, LogitHistogram? Histogram = null)
 {
     /// <summary>No effect known.</summary>
     public static UnitLogits None { get; } = new([], []);
@@ -27,6 +29,7 @@ public sealed record UnitLogits(ImmutableArray<LogitEffect> Promoted, ImmutableA
 public static class LogitEffects
 {
     private const long BlockElements = 1 << 22;
+    private const int Bins = 50;
 
     /// <summary>Strongest effects of each direction.</summary>
     /// <param name="directions">Directions of the residual stream [n, d_model]: decoder rows, unit vectors, or rows of an MLP's output matrix.</param>
@@ -71,9 +74,18 @@ public static class LogitEffects
         Parallel.For(0, units, unit =>
         {
             var row = new ReadOnlySpan<float>(values + ((long)unit * vocabulary), vocabulary);
-            effects[unit] = new(Extremes(row, count, 1), Extremes(row, count, -1));
+            effects[unit] = new(Extremes(row, count, 1), Extremes(row, count, -1), Counted(row));
         });
         return effects;
+    }
+
+    private static LogitHistogram Counted(ReadOnlySpan<float> values)
+    {
+        float low = TensorPrimitives.Min(values), high = TensorPrimitives.Max(values);
+        var counts = new int[Bins];
+        double perUnit = high > low ? Bins / ((double)high - low) : 0;
+        foreach (float value in values) counts[Math.Clamp((int)(((double)value - low) * perUnit), 0, Bins - 1)]++;
+        return new(low, high, ImmutableArray.Create(counts));
     }
 
     // The largest of sign * value above 0, ties by token id.

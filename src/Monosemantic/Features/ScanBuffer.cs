@@ -74,6 +74,21 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
     /// <summary>The unit's activations at <see cref="RowsOf"/>.</summary>
     internal ReadOnlySpan<float> ValuesOf(int unit) => unitValues.AsSpan(starts[unit]..starts[unit + 1]);
 
+    /// <summary>Units that fire at a row, ascending.</summary>
+    internal ReadOnlySpan<int> UnitsAt(int row) => entryUnits.AsSpan(offsets[row]..offsets[row + 1]);
+
+    /// <summary>The activations of <see cref="UnitsAt"/>.</summary>
+    internal ReadOnlySpan<float> ActivationsAt(int row) => entryValues.AsSpan(offsets[row]..offsets[row + 1]);
+
+    /// <summary>Document of a row.</summary>
+    internal int DocumentAt(int row) => documents[row];
+
+    /// <summary>Position of a row in its document.</summary>
+    internal int PositionAt(int row) => positions[row];
+
+    /// <summary>The firing at a row.</summary>
+    internal FiringEvidence FiringAt(int row, float value) => new(documents[row], positions[row], tokens[row], value);
+
     /// <summary>Token id of a row.</summary>
     internal int TokenAt(int row) => tokens[row];
 
@@ -105,6 +120,30 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
         Rows -= count;
     }
 
+    internal void Save(BinaryWriter state)
+    {
+        state.Write(Rows);
+        state.Write(run);
+        foreach (int[] column in new[] { documents, positions, tokens }) state.WriteAll(column.AsSpan(0, Rows));
+        state.WriteAll(runs.AsSpan(0, Rows));
+        state.WriteAll(offsets.AsSpan(0, Rows + 1));
+        state.WriteAll(entryUnits.AsSpan(0, offsets[Rows]));
+        state.WriteAll(entryValues.AsSpan(0, offsets[Rows]));
+    }
+
+    internal void Load(BinaryReader state)
+    {
+        Rows = state.ReadInt32();
+        run = state.ReadInt64();
+        documents = state.ReadAll<int>();
+        positions = state.ReadAll<int>();
+        tokens = state.ReadAll<int>();
+        runs = state.ReadAll<long>();
+        offsets = state.ReadAll<int>();
+        entryUnits = state.ReadAll<int>();
+        entryValues = state.ReadAll<float>();
+    }
+
     private int AppendEntries(SparseCode code, int row, int document, int position)
     {
         ReadOnlySpan<int> fired = code.FeaturesOf(row);
@@ -132,7 +171,7 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
     private void EnsureRow()
     {
         if (Rows < documents.Length) return;
-        int size = Rows * 2;
+        int size = Math.Max(64, Rows * 2);
         Array.Resize(ref documents, size);
         Array.Resize(ref positions, size);
         Array.Resize(ref tokens, size);

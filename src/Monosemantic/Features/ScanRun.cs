@@ -26,25 +26,35 @@ public sealed record ScanConfig
 
     /// <summary>Whether the raw neurons of the hook point get the same evidence.</summary>
     public bool Neurons { get; init; } = true;
+
+    /// <summary>Contexts of each feature, from the strongest, at which its effect on the next token's loss is measured; 0 for none.</summary>
+    public int AblatedContexts { get; init; } = 1;
+
+    /// <summary>Seed of the random draws of firings and contexts.</summary>
+    public long Seed { get; init; }
 }
 
 /// <summary>Gathers the evidence for every feature of a dictionary and writes it as an index.</summary>
 public static class ScanRun
 {
     private const int RowsAtOnce = 4096;
+    private const string StateName = "scan.state";
     private const string FeatureDefinition =
         "A feature is one direction of the dictionary; it fires at a token if it is among the k features kept there with a positive activation.";
 
     /// <summary>Scans and writes.</summary>
     /// <param name="config">What to scan.</param>
-    /// <param name="folder">Where the index goes; new or empty.</param>
+    /// <param name="folder">Where the index goes; new or empty, or with the unfinished scan to resume.</param>
     /// <param name="progress">Told how far it has come; null for nobody.</param>
-    /// <param name="cancellation">Stops between batches; nothing is written then.</param>
+    /// <param name="resume">Whether to go on with the unfinished scan in the folder, if there is one.</param>
+    /// <param name="saveEvery">Time between two savings of the state; null for one minute.</param>
+    /// <param name="cancellation">Stops between batches; no index is written then.</param>
     /// <exception cref="UserErrorException">Dictionary, store and model do not belong together, or the folder is in use.</exception>
-    public static FeatureIndexCard Execute(ScanConfig config, string folder, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    public static FeatureIndexCard Execute(
+        ScanConfig config, string folder, IProgress<ProgressReport>? progress, bool resume = false, TimeSpan? saveEvery = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(config);
-        if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()) throw new UserErrorException($"{folder} is not empty", "choose an empty or new folder with --out");
+        OpenFolder(folder, resume);
         using ActivationStore store = ActivationStore.Open(config.Activations);
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
         using Transformer model = Transformer.Load(config.Model);
@@ -53,14 +63,46 @@ public static class ScanRun
         Tokenizer tokenizer = Tokenizer.Load(config.Model);
         plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model);
         EvaluationResult? evaluation = config.Metrics is null ? null : OwnMetrics(config.Metrics, SparseAutoencoder.ManifestHash(config.Sae), config.Sae);
-        HookPoint at = HookPoint.Parse(plan.HookPoint);
-        NeuronBasis? neurons = config.Neurons ? Neurons(store, at, sae.Config.K) : null;
-        EvidenceResult evidence = EvidenceScan.Run(
-            sae, neurons, store.Read(RowsAtOnce), EvidenceScan.Logits(model, at, sae.WDec), neurons is null ? null : EvidenceScan.Logits(model, at, null),
-            options: null, store.Manifest.Rows, progress, cancellation);
-        FeatureIndexCard card = Card(config, store, sae, neurons, evidence.Rows) with { Evaluation = evaluation };
+        AtomicFile.MakeFolder(folder);
+        var checkpoint = new ScanCheckpoint(Path.Combine(folder, StateName), Identity(config, store), saveEvery ?? TimeSpan.FromMinutes(1));
+        var inputs = new ScanInputs(config, store, sae, model, HookPoint.Parse(plan.HookPoint));
+        EvidenceResult evidence = Gather(inputs, checkpoint, progress, cancellation);
+        FeatureIndexCard card = Card(inputs, evidence) with { Evaluation = evaluation };
         FeatureIndex.Write(folder, card, evidence.Features, evidence.Neurons, Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.Contains).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
+        checkpoint.Delete();
         return card;
+    }
+
+    // A folder of a scan that was stopped holds its state and perhaps tables, which are written again.
+    private static void OpenFolder(string folder, bool resume)
+    {
+        if (!Directory.Exists(folder) || !Directory.EnumerateFileSystemEntries(folder).Any()) return;
+        bool unfinished = !FeatureIndex.IsFinished(folder) && Directory.EnumerateFileSystemEntries(folder).All(path => Path.GetFileName(path).StartsWith(StateName, StringComparison.Ordinal) || path.EndsWith(".parquet", StringComparison.Ordinal) || path.EndsWith(".tmp", StringComparison.Ordinal));
+        if (resume && unfinished)
+        {
+            foreach (string leftover in Directory.EnumerateFiles(folder, "*.tmp")) File.Delete(leftover);
+            return;
+        }
+        throw unfinished
+            ? new UserErrorException($"{folder} is not empty: it holds an unfinished scan", "add --resume to go on with it, or choose another folder with --out")
+            : new UserErrorException($"{folder} is not empty", "choose an empty or new folder with --out");
+    }
+
+    private static string Identity(ScanConfig config, ActivationStore store) =>
+        $"{SparseAutoencoder.ManifestHash(config.Sae)} {store.Sha256} {config.Neurons} {config.Seed} {CodeVersion.Current}";
+
+    private static EvidenceResult Gather(ScanInputs inputs, ScanCheckpoint checkpoint, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    {
+        (ScanConfig config, ActivationStore store, SparseAutoencoder sae, Transformer model, HookPoint at) = inputs;
+        var options = new FeatureScanOptions { Seed = config.Seed };
+        EvidenceResult evidence = EvidenceScan.Run(
+            sae, inputs.Neurons, store.Read(RowsAtOnce), EvidenceScan.Logits(model, at, sae.WDec), inputs.Neurons is null ? null : EvidenceScan.Logits(model, at, null),
+            options, store.Manifest.Rows, progress, checkpoint, cancellation);
+        ImmutableArray<UnitEvidence> features = EvidencePass.With(evidence.Features, DecoderGeometry.Nearest(sae.WDec, options.Neighbours, cancellation));
+        ImmutableArray<MapPoint> map = DecoderGeometry.Map(sae.WDec);
+        if (!map.IsEmpty) features = [.. features.Select((unit, i) => unit with { Map = map[i] })];
+        if (config.AblatedContexts > 0) features = AblationEffects.Measure(model, at, sae, features, config.AblatedContexts, progress, cancellation);
+        return evidence with { Features = features };
     }
 
     private static NeuronBasis Neurons(ActivationStore store, HookPoint at, int k)
@@ -82,8 +124,9 @@ public static class ScanRun
             : throw new UserErrorException($"{path} holds the numbers of another autoencoder than {folder}", "evaluate this one with `monosemantic eval` first");
     }
 
-    private static FeatureIndexCard Card(ScanConfig config, ActivationStore store, SparseAutoencoder sae, NeuronBasis? neurons, long rows)
+    private static FeatureIndexCard Card(ScanInputs inputs, EvidenceResult evidence)
     {
+        (ScanConfig config, ActivationStore store, SparseAutoencoder sae, _, _) = inputs;
         StorePlan plan = store.Manifest.Plan;
         return new FeatureIndexCard
         {
@@ -95,11 +138,12 @@ public static class ScanRun
             K = sae.Config.K,
             Corpus = $"{plan.Corpus.Source} {plan.Corpus.Version}".TrimEnd(),
             TokensTrained = sae.Provenance.Tokens ?? 0,
-            RowsScanned = rows,
+            RowsScanned = evidence.Rows,
+            ActiveFeatures = evidence.ActiveFeatures,
             Seed = sae.Provenance.Seed ?? 0,
             CodeVersion = CodeVersion.Current,
             FeatureDefinition = FeatureDefinition,
-            NeuronDefinition = neurons?.Definition ?? "Neurons were not scanned.",
+            NeuronDefinition = inputs.Neurons?.Definition ?? "Neurons were not scanned.",
             Provenance =
             [
                 new("text", plan.Corpus.Sha256),
@@ -110,6 +154,12 @@ public static class ScanRun
             ],
             LanguageModel = LanguageModelFacts(config.Model),
         };
+    }
+
+    /// <summary>What a scan reads, opened.</summary>
+    private sealed record ScanInputs(ScanConfig Config, ActivationStore Store, SparseAutoencoder Sae, Transformer Model, HookPoint At)
+    {
+        internal NeuronBasis? Neurons { get; } = Config.Neurons ? ScanRun.Neurons(Store, At, Sae.Config.K) : null;
     }
 
     // Only models trained by this tool carry their own numbers.

@@ -18,7 +18,7 @@ internal sealed class StrongestContexts(FeatureScanOptions options)
 
     internal void Offer(ContextEvidence candidate)
     {
-        int same = ranked.FindIndex(other => KeyOf(other).SequenceEqual(KeyOf(candidate)));
+        int same = ranked.FindIndex(other => SameText(other, candidate, options));
         if (same >= 0)
         {
             if (Order(candidate, ranked[same]) >= 0) return;
@@ -29,16 +29,31 @@ internal sealed class StrongestContexts(FeatureScanOptions options)
         if (ranked.Count > options.Contexts) ranked.RemoveAt(ranked.Count - 1);
     }
 
-    private static float Peak(ContextEvidence context) => context.Activations[context.Peak];
+    internal void Save(BinaryWriter state)
+    {
+        state.Write(ranked.Count);
+        foreach (ContextEvidence context in ranked) state.WriteContext(context);
+    }
 
-    private static int Order(ContextEvidence a, ContextEvidence b)
+    internal void Load(BinaryReader state)
+    {
+        for (int i = state.ReadInt32(); i > 0; i--) ranked.Add(state.ReadContext());
+    }
+
+    /// <summary>Whether two contexts hold the same text around their peaks.</summary>
+    internal static bool SameText(ContextEvidence a, ContextEvidence b, FeatureScanOptions options) => KeyOf(a, options).SequenceEqual(KeyOf(b, options));
+
+    /// <summary>The strongest first, ties in file order.</summary>
+    internal static int Order(ContextEvidence a, ContextEvidence b)
     {
         int byActivation = Peak(b).CompareTo(Peak(a));
         if (byActivation != 0) return byActivation;
         return a.Document != b.Document ? a.Document.CompareTo(b.Document) : (a.Start + a.Peak).CompareTo(b.Start + b.Peak);
     }
 
-    private ReadOnlySpan<int> KeyOf(ContextEvidence context)
+    private static float Peak(ContextEvidence context) => context.Activations[context.Peak];
+
+    private static ReadOnlySpan<int> KeyOf(ContextEvidence context, FeatureScanOptions options)
     {
         int first = Math.Max(0, context.Peak - options.SameTextBefore), last = Math.Min(context.Tokens.Length - 1, context.Peak + options.SameTextAfter);
         return context.Tokens.AsSpan()[first..(last + 1)];

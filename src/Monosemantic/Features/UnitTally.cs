@@ -5,16 +5,26 @@ namespace Monosemantic.Features;
 /// <summary>What the scan has learned about one unit so far. Only ever touched by one thread at a time, in file order.</summary>
 internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bins, int tokenLimit)
 {
-    private readonly TokenTable tokens = new(tokenLimit);
+    private readonly TallyTable tokens = new(tokenLimit);
+    private readonly TallyTable partners = new(options.Partners);
     private readonly StrongestContexts contexts = new(options);
+    private readonly RandomDraws draws = new(options);
+    private readonly QuantileSketch sketch = new();
     private readonly long[] histogram = new long[bins.Count];
-    private long firings;
-    private double sum;
     private float max;
 
     internal bool Pruned => tokens.Pruned;
 
     internal ReadOnlySpan<long> Histogram => histogram;
+
+    /// <summary>Rows at which it fires.</summary>
+    internal long Firings { get; private set; }
+
+    /// <summary>Sum of its activations.</summary>
+    internal double Sum { get; private set; }
+
+    /// <summary>Sum of their squares.</summary>
+    internal double Squares { get; private set; }
 
     /// <summary>Takes in the unit's firings at rows [from, to) of the buffer.</summary>
     internal void Add(ScanBuffer buffer, int from, int to)
@@ -27,41 +37,95 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
             if (row < from) continue;
             if (row >= to) break;
             float value = values[i];
-            firings++;
-            sum += value;
-            max = Math.Max(max, value);
-            histogram[bins.Of(value)]++;
+            Count(value);
             tokens.Add(buffer.TokenAt(row), value);
+            AddPartners(buffer, row, value);
+            draws.Offer(RandomDraws.PriorityOf(options.Seed, unit, buffer.DocumentAt(row), buffer.PositionAt(row)), buffer, unit, row, value);
             if (contexts.Admits(value) && IsPeak(buffer, rows, values, i)) contexts.Offer(buffer.ContextAt(unit, row, options));
         }
     }
 
     internal UnitEvidence Evidence(UnitKind kind, long scanned, ReadOnlySpan<long> occurrences, UnitLogits logits, Range shownBins)
     {
-        TokenTally[] ordered = tokens.Ordered();
+        Tally[] ordered = tokens.Ordered();
         (int firstBin, int shown) = shownBins.GetOffsetAndLength(bins.Count);
         var ranked = ImmutableArray.CreateBuilder<TokenEvidence>();
-        foreach (TokenTally tally in ordered.AsSpan(0, Math.Min(options.Tokens, ordered.Length)))
+        foreach (Tally tally in ordered.AsSpan(0, Math.Min(options.Tokens, ordered.Length)))
         {
-            ranked.Add(new(tally.Token, tally.Count, occurrences[tally.Token], tally.Sum / tally.Count, tally.Max));
+            ranked.Add(new(tally.Id, tally.Count, occurrences[tally.Id], tally.Sum / tally.Count, tally.Max));
         }
         return new UnitEvidence
         {
             Kind = kind,
             Index = unit,
-            Firings = firings,
-            Density = scanned > 0 ? (double)firings / scanned : 0,
-            Mean = firings > 0 ? sum / firings : 0,
+            Firings = Firings,
+            Density = scanned > 0 ? (double)Firings / scanned : 0,
+            Mean = Firings > 0 ? Sum / Firings : 0,
             Max = max,
             TokenEntropy = Entropy(ordered),
+            Quantiles = Firings == 0 ? [] : [.. FeatureScanOptions.QuantileLevels.Select(level => sketch.ValueAt(level, max))],
             Histogram = [.. histogram.AsSpan(firstBin, shown)],
             HistogramLow = options.HistogramLow + ((double)firstBin / options.BinsPerDecade),
             HistogramHigh = options.HistogramLow + ((double)(firstBin + shown) / options.BinsPerDecade),
             Tokens = ranked.ToImmutable(),
             Contexts = contexts.Ranked,
+            Groups = Firings == 0 ? [] : ContextGroups.Of(sketch, draws.Contexts, max, Firings, options),
+            Sample = draws.Firings,
             Promoted = logits.Promoted,
             Suppressed = logits.Suppressed,
+            Logits = logits.Histogram,
         };
+    }
+
+    /// <summary>Units that fire with it: how often, and the sum of the products of the activations.</summary>
+    internal Tally[] Partners() => partners.Ordered();
+
+    internal void Save(BinaryWriter state)
+    {
+        state.Write(Firings);
+        state.Write(Sum);
+        state.Write(Squares);
+        state.Write(max);
+        state.WriteAll<long>(histogram);
+        tokens.Save(state);
+        partners.Save(state);
+        contexts.Save(state);
+        draws.Save(state);
+        sketch.Save(state);
+    }
+
+    internal void Load(BinaryReader state)
+    {
+        Firings = state.ReadInt64();
+        Sum = state.ReadDouble();
+        Squares = state.ReadDouble();
+        max = state.ReadSingle();
+        state.ReadAll<long>().CopyTo(histogram, 0);
+        tokens.Load(state);
+        partners.Load(state);
+        contexts.Load(state);
+        draws.Load(state);
+        sketch.Load(state);
+    }
+
+    private void Count(float value)
+    {
+        Firings++;
+        Sum += value;
+        Squares += (double)value * value;
+        max = Math.Max(max, value);
+        histogram[bins.Of(value)]++;
+        sketch.Add(value);
+    }
+
+    private void AddPartners(ScanBuffer buffer, int row, float value)
+    {
+        ReadOnlySpan<int> units = buffer.UnitsAt(row);
+        ReadOnlySpan<float> activations = buffer.ActivationsAt(row);
+        for (int i = 0; i < units.Length; i++)
+        {
+            if (units[i] != unit) partners.Add(units[i], (double)value * activations[i]);
+        }
     }
 
     // The strongest of the firings whose stretch of text would overlap, the earliest of equals: what it depends on lies
@@ -80,14 +144,14 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
         return true;
     }
 
-    private double? Entropy(ReadOnlySpan<TokenTally> ordered)
+    private double? Entropy(ReadOnlySpan<Tally> ordered)
     {
-        if (firings == 0) return null;
+        if (Firings == 0) return null;
         double known = 0;
-        foreach (TokenTally tally in ordered) known += tally.Sum;
+        foreach (Tally tally in ordered) known += tally.Sum;
         // What was forgotten of a unit with more tokens than fit counts as one token: a lower bound.
-        double forgotten = tokens.Pruned ? Math.Max(0, sum - known) : 0, total = known + forgotten, bits = 0;
-        foreach (TokenTally tally in ordered) bits += Surprise(tally.Sum / total);
+        double forgotten = tokens.Pruned ? Math.Max(0, Sum - known) : 0, total = known + forgotten, bits = 0;
+        foreach (Tally tally in ordered) bits += Surprise(tally.Sum / total);
         return Math.Max(0, bits + Surprise(forgotten / total));
     }
 

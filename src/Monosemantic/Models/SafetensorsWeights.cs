@@ -66,12 +66,12 @@ internal sealed class SafetensorsWeights : WeightSource
     {
         (SafetensorsEntry entry, int shard) = entries[name];
         (SafetensorsFile file, MappedTensors mapped) = shards[shard];
-        if (entry.Element.Type is not (torch.ScalarType.Float32 or torch.ScalarType.Float16 or torch.ScalarType.BFloat16 or torch.ScalarType.Float64))
+        if (entry.Element.Type is not (torch.ScalarType.Float32 or torch.ScalarType.Float16 or torch.ScalarType.BFloat16 or torch.ScalarType.Float64) || entry.Element.Type is not { } element)
         {
             throw new UserErrorException($"{file.Path}: tensor {name} is stored as {entry.Element.Name}; weights are read from F32, F16, BF16 and F64", "quantised weights are not read; use the model in one of these");
         }
         using var scope = torch.NewDisposeScope();
-        torch.Tensor stored = mapped.View(entry.Element.Type, file.Header.DataStart + entry.Begin, entry.Shape) ?? file.Read(name);
+        torch.Tensor stored = mapped.View(element, file.Header.DataStart + entry.Begin, entry.Shape) ?? file.Read(name);
         return stored.to(torch.ScalarType.Float32).MoveToOuterDisposeScope();
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Compression;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
@@ -45,9 +46,38 @@ public readonly struct Markup
         return new(block.Append("</script>\n").ToString());
     }
 
+    /// <summary>
+    /// Blocks of data that the page's script unpacks one by one when it needs them: lines of JSON in groups, each group deflated and in base64.
+    /// </summary>
+    /// <typeparam name="T">The record of one line.</typeparam>
+    /// <param name="id">The blocks' name in the page, followed by a dash and their number.</param>
+    /// <param name="lines">The values.</param>
+    /// <param name="linesPerBlock">Lines in every block but the last.</param>
+    internal static Markup Packed<T>(string id, IEnumerable<T> lines, int linesPerBlock)
+    {
+        string[] blocks = [.. lines.Chunk(linesPerBlock).AsParallel().AsOrdered().Select(Deflated)];
+        var html = new StringBuilder();
+        for (int i = 0; i < blocks.Length; i++) html.Append(CultureInfo.InvariantCulture, $"<script type=\"application/octet-stream\" id=\"{Escape(id)}-{i}\">").Append(blocks[i]).Append("</script>\n");
+        return new(html.ToString());
+    }
+
     /// <summary>An embedded file's text as it stands, such as the style sheet.</summary>
     /// <param name="file">The embedded text.</param>
     internal static Markup Embedded(PageFile file) => new(file.Text);
+
+    private static string Deflated<T>(T[] lines)
+    {
+        using var packed = new MemoryStream();
+        using (var deflate = new DeflateStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
+        {
+            foreach (T line in lines)
+            {
+                JsonSerializer.Serialize(deflate, line, Json);
+                deflate.WriteByte((byte)'\n');
+            }
+        }
+        return Convert.ToBase64String(packed.GetBuffer(), 0, (int)packed.Length);
+    }
 
     private static string Escape(string? text)
     {

@@ -29,9 +29,16 @@ internal static class Numbers
     /// <summary>The number with that many significant decimal digits, for compact storage; null where it is not finite.</summary>
     /// <param name="value">The number.</param>
     /// <param name="digits">Significant digits.</param>
-    public static double? Rounded(double? value, int digits = 4) => value is { } v && double.IsFinite(v)
-        ? double.Parse(v.ToString($"E{digits - 1}", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture)
-        : null;
+    public static double? Rounded(double? value, int digits = 4)
+    {
+        if (value is not { } v || !double.IsFinite(v)) return null;
+        if (v == 0) return 0;
+        // Halves go away from zero, as they do in the page's script.
+        string exact = v.ToString("E16", CultureInfo.InvariantCulture);
+        int power = exact.IndexOf('E', StringComparison.Ordinal);
+        decimal mantissa = Math.Round(decimal.Parse(exact.AsSpan(0, power), CultureInfo.InvariantCulture), digits - 1, MidpointRounding.AwayFromZero);
+        return double.Parse(string.Concat(mantissa.ToString(CultureInfo.InvariantCulture), exact.AsSpan(power)), CultureInfo.InvariantCulture);
+    }
 
     /// <summary>A coordinate in a drawing, two decimals.</summary>
     /// <param name="value">The coordinate.</param>

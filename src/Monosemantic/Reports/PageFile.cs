@@ -10,7 +10,7 @@ internal sealed class PageFile
     private static readonly Lazy<PageFile> LazyStyle = new(() => new("report.css"));
 
     // In order of use: each may name what the ones before it define; together they are one module.
-    private static readonly Lazy<PageFile> LazyScript = new(() => new("data.js", "list.js", "unit.js", "main.js"));
+    private static readonly Lazy<PageFile> LazyScript = new(() => new("data.js", "list.js", "unit.js", "map.js", "main.js"));
 
     private static readonly Lazy<PageFile> LazyLearningStyle = new(() => new("report.css", "learning.css"));
 

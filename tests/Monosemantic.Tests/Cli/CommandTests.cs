@@ -16,7 +16,7 @@ public sealed partial class CommandTests
         {
             Assert.False(string.IsNullOrWhiteSpace(command.Description), command.Name);
             string example = Assert.IsType<ToolCommand>(command).Example;
-            ParseResult parsed = CommandLineApp.Root().Parse(example.Split(' ')[1..]);
+            ParseResult parsed = CommandLineApp.Root().Parse([.. Words().Matches(example).Skip(1).Select(word => word.Value.Trim('"'))]);
             Assert.True(parsed.Action is not ParseErrorAction, $"{example}: {string.Join(" ", parsed.Errors.Select(error => error.Message))}");
         }
     }
@@ -40,6 +40,9 @@ public sealed partial class CommandTests
         }
         Assert.True(seen > 5, $"only {seen} commands were found in the source");
     }
+
+    [GeneratedRegex("\"[^\"]*\"|[^ ]+")]
+    private static partial Regex Words();
 
     [GeneratedRegex("`monosemantic ([a-z-]+)")]
     private static partial Regex CommandInText();

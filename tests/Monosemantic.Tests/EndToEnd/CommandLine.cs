@@ -9,7 +9,7 @@ internal sealed record CommandResult(int ExitCode, string Output, string Error);
 /// <summary>The built command line, run as users run it: another process, in a folder of its own.</summary>
 internal static class CommandLine
 {
-    private const int Interrupt = 2;
+    private const int Interrupt = 2, Kill = 9;
 
     /// <summary>The program of the same configuration as the tests.</summary>
     internal static string Program { get; } = Path.Combine(
@@ -24,12 +24,17 @@ internal static class CommandLine
     }
 
     /// <summary>Starts a command and interrupts it, as Ctrl-C does, once the condition holds.</summary>
-    internal static async Task<CommandResult> InterruptAsync(string folder, Func<bool> when, params string[] arguments)
+    internal static Task<CommandResult> InterruptAsync(string folder, Func<bool> when, params string[] arguments) => SignalAsync(Interrupt, folder, when, arguments);
+
+    /// <summary>Starts a command and ends it, as kill -9 does, once the condition holds.</summary>
+    internal static Task<CommandResult> KillAsync(string folder, Func<bool> when, params string[] arguments) => SignalAsync(Kill, folder, when, arguments);
+
+    private static async Task<CommandResult> SignalAsync(int signal, string folder, Func<bool> when, string[] arguments)
     {
         using Process process = Start(Program, folder, arguments);
         Task<CommandResult> finished = FinishAsync(process);
         while (!finished.IsCompleted && !when()) await Task.Delay(20, TestContext.Current.CancellationToken);
-        if (!finished.IsCompleted) Assert.Equal(0, kill(process.Id, Interrupt));
+        if (!finished.IsCompleted) Assert.Equal(0, kill(process.Id, signal));
         return await finished;
     }
 

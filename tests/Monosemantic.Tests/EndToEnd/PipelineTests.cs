@@ -103,6 +103,37 @@ public sealed class PipelineTests : IDisposable
     }
 
     [Fact]
+    public async Task A_scan_that_was_killed_resumes_to_the_same_bytes()
+    {
+        await File.WriteAllTextAsync(Path.Combine(folder, "text.txt"), TinyModel.Documents(3000), TestContext.Current.CancellationToken);
+        await Succeed(Extract("store"));
+        await Succeed(Train("sae"));
+        string[] Scan(string output, params string[] more) => ["scan", "--sae", "sae", "--activations", "store", "--model", "model", "--out", output, .. more];
+        await Succeed(Scan("whole"));
+
+        CommandResult killed = await CommandLine.KillAsync(folder, () => File.Exists(Path.Combine(folder, "features", "scan.state")), Scan("features", "--save-every", "0"));
+
+        Assert.NotEqual(0, killed.ExitCode);
+        await Fail("unfinished scan", Scan("features"));
+        await Fail("no finished feature index", "query", "from features", "features");
+        await Fail("other inputs or options", Scan("features", "--resume", "--seed", "3"));
+        await Succeed(Scan("features", "--resume"));
+        string[] Files(string name) => [.. Directory.GetFiles(Path.Combine(folder, name)).Select(path => Path.GetFileName(path)).Order()];
+        Assert.Equal(Files("whole"), Files("features"));
+        Assert.All(Files("whole"), name => Assert.Equal(Hashing.OfFile(Path.Combine(folder, "whole", name)), Hashing.OfFile(Path.Combine(folder, "features", name))));
+        Assert.Contains("density", (await Succeed("query", "select feature, density from features limit 3", "features", "--csv")).Output);
+        Assert.Contains("tokens that fire it", (await Succeed("features", "show", "3", "features")).Output);
+        await Succeed("features", "list", "features", "--sort", "density", "--json");
+        await Succeed("features", "similar", "3", "features");
+        await Succeed("features", "find", "--text", "stream", "features");
+        await Fail("no feature 9999", "features", "show", "9999", "features");
+        await Fail("no token", "features", "find", "--token", "nosuchtoken", "features");
+        await Fail("--token", "features", "find", "features");
+        await Fail("not SQL", "query", "selekt 1", "features");
+        await Fail("a statement that reads", "query", "drop view features", "features");
+    }
+
+    [Fact]
     public async Task A_full_disk_is_said_and_leaves_nothing_that_looks_finished()
     {
         string disk = Directory.CreateDirectory(Path.Combine(folder, "disk")).FullName;

@@ -77,7 +77,7 @@ public sealed class FeatureIndexTests : IDisposable
         FeatureIndex.Write(other, Card, features, neurons, Hostile.Reverse());
         FeatureIndex.Write(other, Card, features, neurons, Hostile);
         string[] names = [.. Directory.GetFiles(other).Select(path => Path.GetFileName(path)).Order()];
-        Assert.Equal(["contexts.parquet", "features.parquet", "histograms.parquet", "index.json", "logits.parquet", "neurons.parquet", "tokens.parquet", "vocabulary.parquet"], names);
+        Assert.Equal(["contexts.parquet", "features.parquet", "firings.parquet", "histograms.parquet", "index.json", "logits.parquet", "neighbours.parquet", "neurons.parquet", "runs.parquet", "tokens.parquet", "vocabulary.parquet"], names);
         Assert.All(names, name => Assert.Equal(File.ReadAllBytes(Path.Combine(folder, "a", name)), File.ReadAllBytes(Path.Combine(other, name))));
     }
 
@@ -106,8 +106,8 @@ public sealed class FeatureIndexTests : IDisposable
         Assert.Throws<UserErrorException>(() => FeatureIndex.Open(Path.Combine(folder, "absent")));
         FeatureIndex.Write(folder, Card, features, neurons, Hostile);
         string manifest = Path.Combine(folder, "index.json"), text = File.ReadAllText(manifest);
-        File.WriteAllText(manifest, text.Replace("\"version\": 1", "\"version\": 2", StringComparison.Ordinal));
-        Assert.Contains("version 2", Assert.Throws<UserErrorException>(() => FeatureIndex.Open(folder)).Message);
+        File.WriteAllText(manifest, text.Replace("\"version\": 2", "\"version\": 1", StringComparison.Ordinal));
+        Assert.Contains("version 1", Assert.Throws<UserErrorException>(() => FeatureIndex.Open(folder)).Message);
         File.WriteAllText(manifest, text.Replace("tokens.parquet", "../tokens.parquet", StringComparison.Ordinal));
         Assert.Throws<UserErrorException>(() => FeatureIndex.Open(folder));
         File.Delete(manifest);

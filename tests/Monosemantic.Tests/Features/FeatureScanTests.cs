@@ -7,7 +7,7 @@ namespace Monosemantic.Tests.Features;
 
 public sealed class FeatureScanTests
 {
-    private static readonly FeatureScanOptions Small = new() { Tokens = 5, Contexts = 6, Before = 4, After = 2, SameTextBefore = 2, SameTextAfter = 1, ChunkRows = 50 };
+    private static readonly FeatureScanOptions Small = new() { Tokens = 5, Contexts = 6, Sample = 9, GroupSample = 12, GroupContexts = 2, Neighbours = 4, Seed = 3, Before = 4, After = 2, SameTextBefore = 2, SameTextAfter = 1, ChunkRows = 50 };
 
     [Theory]
     [InlineData(1, 16, 8)]
@@ -26,11 +26,51 @@ public sealed class FeatureScanTests
         {
             UnitEvidence expected = oracle.Evidence(actual.Index);
             Assert.Equal(expected.TokenEntropy ?? -1, actual.TokenEntropy ?? -1, 12);
-            UnitEvidence comparable = actual with { TokenEntropy = expected.TokenEntropy, Histogram = [], HistogramLow = 0, HistogramHigh = 0 };
+            SameNeighbours(oracle.Partners(actual.Index), actual.Neighbours);
+            UnitEvidence comparable = actual with { Neighbours = [], TokenEntropy = expected.TokenEntropy, Histogram = [], HistogramLow = 0, HistogramHigh = 0 };
             Assert.Equal(JsonFile.ToText(expected), JsonFile.ToText(comparable));
         }
         Assert.Contains(scanned, unit => unit.Contexts.Length == options.Contexts);
         Assert.Contains(scanned, unit => unit.Firings == 0);
+        Assert.Contains(scanned, unit => unit.Groups.Length >= 3);
+    }
+
+    [Fact]
+    public void A_scan_that_goes_on_from_its_saved_state_ends_the_same()
+    {
+        ScanData data = ScanData.Random(11);
+        string expected = JsonFile.ToText(data.Scan(Small, 64));
+        var first = new FeatureScan(UnitKind.Feature, data.Units, Small);
+        var all = data.Batches(64).ToArray();
+        for (int half = 0; half < all.Length / 2; half++) first.Add(all[half].Batch, all[half].Code);
+        using var state = new MemoryStream();
+        first.Save(new BinaryWriter(state));
+        state.Position = 0;
+        var second = new FeatureScan(UnitKind.Feature, data.Units, Small);
+        second.Load(new BinaryReader(state));
+        foreach ((ActivationBatch batch, SparseCode code) in all.Skip(all.Length / 2)) second.Add(batch, code);
+        Assert.Equal(expected, JsonFile.ToText(second.Finish()));
+        Assert.Equal(state.Length, state.Position);
+    }
+
+    [Fact]
+    public void Random_draws_give_every_firing_the_same_chance()
+    {
+        const int firings = 2000, draws = 400;
+        var hits = new int[firings];
+        for (long seed = 0; seed < draws; seed++)
+        {
+            foreach (int position in Enumerable.Range(0, firings).OrderBy(position => RandomDraws.PriorityOf(seed, 3, 7, position)).Take(100)) hits[position]++;
+        }
+        // Each is drawn Binomial(400, 1/20) times: mean 20, deviation 4.36; and the early as often as the late.
+        Assert.InRange(hits.Max(), 20, 20 + (6 * 4.36));
+        Assert.InRange(hits.Take(firings / 2).Sum() / (double)hits.Sum(), 0.48, 0.52);
+    }
+
+    private static void SameNeighbours(NeighbourEvidence[] expected, IReadOnlyList<NeighbourEvidence> actual)
+    {
+        Assert.Equal(expected.Select(neighbour => (neighbour.Relation, neighbour.Index, neighbour.Together)), actual.Select(neighbour => (neighbour.Relation, neighbour.Index, neighbour.Together)));
+        Assert.All(expected.Zip(actual), pair => Assert.Equal(pair.First.Value, pair.Second.Value, 9));
     }
 
     [Fact]

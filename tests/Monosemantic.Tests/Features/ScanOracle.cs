@@ -33,7 +33,29 @@ internal sealed class ScanOracle(ScanData data, FeatureScanOptions options)
             Contexts = [.. Contexts(unit, fired)],
             Promoted = [],
             Suppressed = [],
+            Quantiles = fired.Length == 0 ? [] : [.. FeatureScanOptions.QuantileLevels.Select(level => Middle(unit, fired, level))],
+            Groups = fired.Length == 0 ? [] : [.. Groups(unit, fired)],
+            Sample = [.. fired.OrderBy(i => Priority(unit, i)).Take(options.Sample).Order().Select(i => new FiringEvidence(data.Documents[kept[i]], data.Positions[kept[i]], data.Tokens[kept[i]], Value(i, unit)))],
         };
+    }
+
+    /// <summary>Other units that fire with a unit, from dense columns: highest correlation first, then most often together.</summary>
+    internal NeighbourEvidence[] Partners(int unit)
+    {
+        double[][] columns = [.. Enumerable.Range(0, data.Units).Select(other => Enumerable.Range(0, kept.Length).Select(i => (double)Value(i, other)).ToArray())];
+        (int Other, long Together)[] partners = [.. Enumerable.Range(0, data.Units).Where(other => other != unit).Select(other => (other, (long)columns[unit].Zip(columns[other]).Count(pair => pair.First > 0 && pair.Second > 0))).Where(pair => pair.Item2 > 0)];
+        var correlated = partners.Select(pair => new NeighbourEvidence(Relation.Correlation, UnitKind.Feature, pair.Other, Pearson(columns[unit], columns[pair.Other]), pair.Together))
+            .OrderByDescending(neighbour => neighbour.Value).ThenBy(neighbour => neighbour.Index).Take(options.Neighbours);
+        var together = partners.OrderByDescending(pair => pair.Together).ThenBy(pair => pair.Other).Take(options.Neighbours)
+            .Select(pair => new NeighbourEvidence(Relation.CoFiring, UnitKind.Feature, pair.Other, (double)pair.Together / columns[unit].Count(value => value > 0), pair.Together));
+        return [.. correlated, .. together];
+    }
+
+    /// <summary>Pearson's r by its definition.</summary>
+    internal static double Pearson(double[] x, double[] y)
+    {
+        double mx = x.Average(), my = y.Average();
+        return x.Zip(y, (a, b) => (a - mx) * (b - my)).Sum() / Math.Sqrt(x.Sum(a => (a - mx) * (a - mx)) * y.Sum(b => (b - my) * (b - my)));
     }
 
     /// <summary>Firings with low &lt;= log10 f &lt; high, by the logarithm itself.</summary>
@@ -41,6 +63,47 @@ internal sealed class ScanOracle(ScanData data, FeatureScanOptions options)
         kept.Count(row => data.Activations[row][unit] > 0 && Math.Log10(data.Activations[row][unit]) is var log && log >= low && log < high);
 
     private float Value(int i, int unit) => data.Activations[kept[i]][unit];
+
+    private ulong Priority(int unit, int i) => RandomDraws.PriorityOf(options.Seed, unit, data.Documents[kept[i]], data.Positions[kept[i]]);
+
+    // The value that a share of the firings does not exceed, by sorting.
+    private float At(int unit, int[] fired, double share) => fired.Select(i => Value(i, unit)).Order().ElementAt(Math.Max(1, (int)Math.Ceiling(share * fired.Length)) - 1);
+
+    // 32 equal steps between powers of two.
+    private static (double Low, double High) Step(float value)
+    {
+        double power = Math.Pow(2, Math.Floor(Math.Log2(value))), low = power + (Math.Floor((value - power) / power * 32) * power / 32);
+        return (low, low + (power / 32));
+    }
+
+    private double Middle(int unit, int[] fired, double share)
+    {
+        (double low, double high) = Step(At(unit, fired, share));
+        return Math.Clamp((low + high) / 2, fired.Min(i => Value(i, unit)), fired.Max(i => Value(i, unit)));
+    }
+
+    private IEnumerable<ContextGroup> Groups(int unit, int[] fired)
+    {
+        ContextEvidence[] drawn = [.. fired.OrderBy(i => Priority(unit, i)).DistinctBy(SameText).Take(options.GroupSample).Select(i => ContextOf(i, unit))];
+        double[] bounds = [0, .. Enumerable.Range(1, 5).Select(i => Step(At(unit, fired, i / 5.0)).High).Distinct()];
+        foreach ((double low, double high) in bounds.Zip(bounds.Skip(1)).Reverse())
+        {
+            float[] inside = [.. fired.Select(i => Value(i, unit)).Where(value => value >= low && value < high)];
+            ContextEvidence[] members = [.. drawn.Where(context => context.Activations[context.Peak] is var value && value >= low && value < high).Take(options.GroupContexts)];
+            if (members.Length == 0) continue;
+            double least = fired.Min(i => Value(i, unit)), most = fired.Max(i => Value(i, unit));
+            yield return new(low == 0 ? least : Math.Max(low, least), Math.Min(high, most), (double)inside.Length / fired.Length, [.. members.OrderByDescending(context => context.Activations[context.Peak]).ThenBy(context => context.Document).ThenBy(context => context.Start + context.Peak)]);
+        }
+    }
+
+    private string SameText(int peak) =>
+        string.Join(",", Stretch(peak, options.SameTextBefore, options.SameTextAfter, within: true).Select(i => data.Tokens[kept[i]]));
+
+    private ContextEvidence ContextOf(int peak, int unit)
+    {
+        int[] stretch = [.. Stretch(peak, options.Before, options.After, within: false)];
+        return new(data.Documents[kept[peak]], data.Positions[kept[stretch[0]]], peak - stretch[0], [.. stretch.Select(i => data.Tokens[kept[i]])], [.. stretch.Select(i => Value(i, unit))]);
+    }
 
     private IEnumerable<ContextEvidence> Contexts(int unit, int[] fired)
     {
@@ -54,8 +117,7 @@ internal sealed class ScanOracle(ScanData data, FeatureScanOptions options)
             string text = string.Join(",", Stretch(peak, options.SameTextBefore, options.SameTextAfter, within: true).Select(i => data.Tokens[kept[i]]));
             if (count == options.Contexts || !texts.Add(text)) continue;
             count++;
-            int[] stretch = [.. Stretch(peak, options.Before, options.After, within: false)];
-            yield return new(data.Documents[kept[peak]], data.Positions[kept[stretch[0]]], peak - stretch[0], [.. stretch.Select(i => data.Tokens[kept[i]])], [.. stretch.Select(i => Value(i, unit))]);
+            yield return ContextOf(peak, unit);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Monosemantic.Features;
@@ -82,15 +83,17 @@ public sealed class HtmlReportTests
     public void Pages_hold_every_context_to_a_thousandth_of_the_largest_activation()
     {
         ReportData data = SyntheticReport.Make(100, 30);
-        string[] lines = Block(HtmlReport.Render(data), "neuron-pages").Split('\n');
-        Assert.Equal(data.Neurons.Length, lines.Length);
-        foreach ((UnitEvidence unit, string line) in data.Neurons.Zip(lines))
+        string[] lines = PageLines(HtmlReport.Render(data), "feature-pages");
+        Assert.Equal(data.Features.Length, lines.Length);
+        foreach ((UnitEvidence unit, string line) in data.Features.Zip(lines))
         {
             UnitPage page = JsonSerializer.Deserialize<UnitPage>(line, Markup.Json)!;
             Assert.Equal(unit.Tokens.Select(t => t.Count), page.Tokens.Count);
             Assert.Equal(unit.Histogram, page.Histogram);
             Assert.All(unit.Promoted.Zip(page.Promoted.Logit), pair => Close(pair.First.Logit, pair.Second));
-            foreach ((ContextEvidence context, ContextLine shown) in unit.Contexts.Zip(page.Contexts))
+            Assert.Equal(unit.Neighbours.Select(near => near.Index), page.Neighbours.SelectMany(near => near.Index));
+            Assert.Equal(unit.Contexts.Length + unit.Groups.Sum(group => group.Contexts.Length), page.Contexts.Length + page.Groups.Sum(group => group.Contexts.Length));
+            foreach ((ContextEvidence context, ContextLine shown) in unit.Contexts.Concat(unit.Groups.SelectMany(group => group.Contexts)).Zip(page.Contexts.Concat(page.Groups.SelectMany(group => group.Contexts))))
             {
                 Assert.Equal(context.Tokens, shown.Tokens);
                 double[] decoded = Decode(shown, page.Scale);
@@ -181,6 +184,7 @@ public sealed class HtmlReportTests
         Assert.Null(content.Features.Mean[0]);
         Assert.Null(content.Features.Max[0]);
         Assert.Contains("\"mean\":[null]", HtmlReport.Render(data with { Features = [odd] }), StringComparison.Ordinal);
+        Assert.DoesNotContain("NaN", string.Concat(PageLines(HtmlReport.Render(data with { Features = [odd] }), "feature-pages")), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -222,6 +226,22 @@ public sealed class HtmlReportTests
         string open = $"<script type=\"application/json\" id=\"{id}\">";
         int start = html.IndexOf(open, StringComparison.Ordinal) + open.Length;
         return html[start..html.IndexOf("</script>", start, StringComparison.Ordinal)];
+    }
+
+    // The lines of all packed blocks, unpacked the way the page's script does it.
+    private static string[] PageLines(string html, string id)
+    {
+        var lines = new List<string>();
+        for (int block = 0; ; block++)
+        {
+            string open = $"<script type=\"application/octet-stream\" id=\"{id}-{block}\">";
+            int start = html.IndexOf(open, StringComparison.Ordinal);
+            if (start < 0) return [.. lines];
+            start += open.Length;
+            using var deflate = new DeflateStream(new MemoryStream(Convert.FromBase64String(html[start..html.IndexOf("</script>", start, StringComparison.Ordinal)])), CompressionMode.Decompress);
+            using var reader = new StreamReader(deflate);
+            lines.AddRange(reader.ReadToEnd().TrimEnd('\n').Split('\n'));
+        }
     }
 
     private static double[] Decode(ContextLine line, double scale)

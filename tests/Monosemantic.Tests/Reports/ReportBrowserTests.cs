@@ -44,6 +44,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
     public async Task Search_keeps_the_features_whose_tokens_or_contexts_hold_the_text()
     {
         await Browser.OpenAsync(opened.Path, "#features");
+        await Searchable();
         await Page.FillAsync("#search", "Exception");
         int expected = Data.Features.Count(f => f.Tokens.Any(t => Holds(Text(t.Token), "exception"))
             || f.Contexts.Any(c => Holds(string.Concat(c.Tokens.Select(Text)), "exception")));
@@ -83,6 +84,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
     public async Task Unit_that_never_fires_and_unit_that_is_not_there_say_so()
     {
         await Browser.OpenAsync(opened.Path, "#feature=40");
+        await Page.WaitForSelectorAsync("#unit .evidence");
         Assert.Contains("It fires nowhere", await Page.TextContentAsync("#unit"), StringComparison.Ordinal);
         await Browser.OpenAsync(opened.Path, "#feature=99999");
         Assert.Contains("There is no feature 99999", await Page.TextContentAsync("#unit"), StringComparison.Ordinal);
@@ -94,6 +96,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         await Browser.OpenAsync(opened.Path);
         await Page.Keyboard.PressAsync("/");
         await Page.WaitForSelectorAsync("#search:focus");
+        await Searchable();
         await Page.Keyboard.TypeAsync("value");
         await Page.Keyboard.PressAsync("ArrowDown");
         await Page.Keyboard.PressAsync("ArrowDown");
@@ -144,9 +147,10 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         await Browser.OpenAsync(opened.Path, "#features");
         foreach (UnitEvidence unit in Data.Features.Where(u => u.Tokens.Any(t => t.Token >= SyntheticReport.WordCount)).Take(60))
             await Page.EvaluateAsync($"location.hash = '#feature={unit.Index}'");
+        await Page.WaitForSelectorAsync("#unit .evidence");
         await Page.WaitForTimeoutAsync(200);
         Assert.True(await Browser.EvaluateAsync<bool>("window.pwned === undefined"));
-        Assert.Equal(0, await Page.Locator("main img, main svg[onload], main [onerror], main [onmouseover], #explorer script:not([type='application/json'])").CountAsync());
+        Assert.Equal(0, await Page.Locator("main img, main svg[onload], main [onerror], main [onmouseover], #explorer script:not([type='application/json']):not([type='application/octet-stream'])").CountAsync());
         Assert.Empty(Browser.Errors);
     }
 
@@ -177,10 +181,59 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
     }
 
     [Fact]
+    public async Task Conditions_and_the_filter_keep_what_they_name()
+    {
+        await Browser.OpenAsync(opened.Path, "#features");
+        await Page.FillAsync("#search", "max>5 entropy<2");
+        int expected = Data.Features.Count(f => Numbers.Rounded(f.Max) > 5 && Numbers.Rounded(f.TokenEntropy) < 2);
+        Assert.InRange(expected, 1, Data.Features.Length - 1);
+        Assert.Equal($"{expected} of {Data.Features.Length} features match", await Page.TextContentAsync("#shown"));
+        await Page.FillAsync("#search", "");
+        await Page.SelectOptionAsync("#filter", "dead");
+        Assert.Equal($"{Data.Features.Count(f => f.Firings == 0)} of {Data.Features.Length} features match", await Page.TextContentAsync("#shown"));
+    }
+
+    [Fact]
+    public async Task Bookmarks_and_notes_stay_in_the_browser_and_are_exported()
+    {
+        await Browser.OpenAsync(opened.Path, "#feature=7");
+        await Page.ClickAsync("#star");
+        await Page.FillAsync(".own-note", "</textarea><script>window.pwned=1</script> mine");
+        await Browser.OpenAsync(opened.Path, "#feature=7");
+        Assert.Equal("true", await Page.GetAttributeAsync("#star", "aria-pressed"));
+        Assert.Contains("mine", await Page.InputValueAsync(".own-note"), StringComparison.Ordinal);
+        await Browser.OpenAsync(opened.Path, "#features");
+        await Page.SelectOptionAsync("#filter", "marked");
+        int[] seventh = [7];
+        Assert.Equal(seventh, await Indices());
+        IDownload download = await Page.RunAndWaitForDownloadAsync(() => Page.ClickAsync("#export"));
+        string saved = await File.ReadAllTextAsync((await download.PathAsync())!, TestContext.Current.CancellationToken);
+        Assert.Contains("\"index\": 7", saved, StringComparison.Ordinal);
+        Assert.True(await Browser.EvaluateAsync<bool>("window.pwned === undefined"));
+        await Page.EvaluateAsync("localStorage.clear()");
+    }
+
+    [Fact]
+    public async Task A_neighbour_is_one_click_away_and_a_point_of_the_map_opens_its_feature()
+    {
+        await Browser.OpenAsync(opened.Path, "#feature=7");
+        await Page.WaitForSelectorAsync("#unit .evidence");
+        string neighbour = (await Page.GetAttributeAsync("#unit .neighbours a >> nth=0", "href"))!;
+        await Page.ClickAsync("#unit .neighbours a >> nth=0");
+        await Page.WaitForFunctionAsync($"location.hash === '{neighbour}' && document.querySelector('#unit h2').textContent === 'Feature {neighbour.Split('=')[1]}'");
+        await Browser.OpenAsync(opened.Path);
+        await Page.Locator("#map-canvas").ScrollIntoViewIfNeededAsync();
+        double[] at = await Browser.EvaluateAsync<double[]>("(() => { const c = document.getElementById('map-canvas'); const b = c.getBoundingClientRect(); const n = c.getContext('2d'); const d = n.getImageData(0, 0, c.width, c.height).data; for (let i = 3; i < d.length; i += 4) if (d[i] > 120) { const p = (i - 3) / 4; return [b.left + (p % c.width) * b.width / c.width, b.top + Math.floor(p / c.width) * b.height / c.height]; } return [0, 0]; })()");
+        Assert.True(at[0] > 0, "the map is empty");
+        await Page.Mouse.ClickAsync((float)at[0], (float)at[1]);
+        Assert.Matches("#feature=[0-9]+$", Page.Url);
+    }
+
+    [Fact]
     public async Task Report_of_a_real_dictionarys_size_opens_and_searches()
     {
         string path = Path.Combine(opened.Folder, "large.html");
-        ReportData data = SyntheticReport.Make(2048, 768);
+        ReportData data = SyntheticReport.Make(16_384, 128);
         var watch = Stopwatch.StartNew();
         HtmlReport.Write(path, data);
         long writing = watch.ElapsedMilliseconds;
@@ -191,8 +244,17 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         string inside = await Browser.EvaluateAsync<string>("(() => { const n = performance.getEntriesByType('navigation')[0]; return Math.round(n.domInteractive) + ' ms parsed, ' + Math.round(n.domComplete) + ' ms complete' })()");
         watch.Restart();
         await Page.FillAsync("#search", "exception");
-        TestContext.Current.TestOutputHelper?.WriteLine($"{new FileInfo(path).Length:N0} bytes written in {writing} ms; opened in {opening} ms ({inside}), searched in {watch.ElapsedMilliseconds} ms");
-        Assert.Contains("of 2,048 features match", await Page.TextContentAsync("#shown"), StringComparison.Ordinal);
+        long searching = watch.ElapsedMilliseconds;
+        await Searchable();
+        long whole = watch.ElapsedMilliseconds;
+        double page = await Browser.EvaluateAsync<double>("(async () => { const wait = () => new Promise(r => requestAnimationFrame(r)); const t = performance.now(); location.hash = '#feature=9000'; while (!document.querySelector('#unit .evidence')) await wait(); return performance.now() - t; })()");
+        double each = (double)new FileInfo(path).Length / 16_512;
+        TestContext.Current.TestOutputHelper?.WriteLine($"{new FileInfo(path).Length:N0} bytes ({each:N0} per unit) written in {writing} ms; opened in {opening} ms ({inside}), searched in {searching} ms, all contexts searchable after {whole} ms, a page in {page:F0} ms");
+        await Page.GotoAsync("about:blank");
+        await Browser.OpenAsync(path, "#features");
+        await Searchable();
+        await Page.FillAsync("#search", "exception");
+        Assert.Contains("of 16,384 features match", await Page.TextContentAsync("#shown"), StringComparison.Ordinal);
         await Browser.PictureAsync("search");
     }
 
@@ -222,6 +284,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
 
     private async Task ShowsUnit(UnitEvidence unit, string kind)
     {
+        await Page.WaitForSelectorAsync("#unit .evidence");
         Assert.Equal($"{kind} {unit.Index}", await Page.TextContentAsync("#unit h2"));
         Assert.Equal(Shown(unit), await Browser.TextsAsync("#unit .numbers dd"));
         string[] tokens = [.. unit.Tokens.Select(t => Marked(Text(t.Token)))];
@@ -236,12 +299,16 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         Assert.Equal(peaks, await Browser.TextsAsync("#unit .contexts .text .peak"));
         int firing = unit.Contexts.Sum(c => c.Activations.Count(a => a > 0));
         Assert.Equal(firing, await Page.Locator("#unit .contexts .text .on").CountAsync());
+        string[] random = [.. unit.Groups.SelectMany(g => g.Contexts).Select(c => string.Concat(c.Tokens.Select(Text)))];
+        Assert.Equal(random, await Browser.TextsAsync("#unit .groups .text"));
+        string[] near = [.. unit.Neighbours.Select(n => n.Kind == UnitKind.Neuron ? $"n{n.Index}" : $"{n.Index}")];
+        Assert.Equal(near, await Browser.TextsAsync("#unit .neighbours a"));
         string[] promoted = [.. unit.Promoted.Select(e => Marked(Text(e.Token)) + "+" + Numbers.Short(e.Logit))];
         Assert.Equal(promoted, await Browser.TextsAsync("#unit .logits .up tbody tr"));
     }
 
     private static string[] Shown(UnitEvidence unit) =>
-        [Numbers.Percent(unit.Density), Numbers.Count(unit.Firings), Numbers.Short(unit.Mean), Numbers.Short(unit.Max), $"{Numbers.Short(unit.TokenEntropy)} bits"];
+        [Numbers.Percent(unit.Density), Numbers.Count(unit.Firings), Numbers.Short(unit.Mean), Numbers.Short(unit.Max), .. unit.AblationLoss is { } loss ? new[] { $"+{Numbers.Short(loss)}" } : [], $"{Numbers.Short(unit.TokenEntropy)} bits"];
 
     private static IEnumerable<(string Key, Func<UnitEvidence, double?> Value, bool AscendingFirst)> Sorts() =>
     [
@@ -272,6 +339,8 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         string inner = start.TrimEnd(' ');
         return new string('·', text.Length - start.Length) + inner + new string('·', start.Length - inner.Length);
     }
+
+    private Task Searchable() => Page.WaitForSelectorAsync("#shown[data-whole]");
 
     private static bool Holds(string text, string query) => text.Contains(query, StringComparison.OrdinalIgnoreCase);
 

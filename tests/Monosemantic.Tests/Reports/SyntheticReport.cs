@@ -43,12 +43,13 @@ public static class SyntheticReport
                 Seed = 7,
                 CodeVersion = "0.1.0",
                 FeatureDefinition = "one direction of the dictionary",
+                ActiveFeatures = [0, 0, 0, 10, 200, 3000, 90, 4],
                 NeuronDefinition = "one dimension of blocks.1.mlp.hook_post; it fires where its value is above 0.",
                 Evaluation = Evaluation(),
                 LanguageModel = [new("Layers", "4"), new("Held-out cross-entropy", "2.31 nats per token"), new("Bits per byte", "0.94")],
                 Provenance = [new("tokenizer", new string('b', 64)), new("activations", new string('c', 64)), new("dictionary", new string('d', 64))],
             },
-            Features = [.. Enumerable.Range(0, features).Select(i => Unit(UnitKind.Feature, i, random, contexts, contextLength))],
+            Features = [.. Enumerable.Range(0, features).Select(i => Surrounded(Unit(UnitKind.Feature, i, random, contexts, contextLength), features, neurons, contextLength, random))],
             Neurons = [.. Enumerable.Range(0, neurons).Select(i => Unit(UnitKind.Neuron, i, random, contexts, contextLength))],
             Vocabulary = Vocabulary(),
         };
@@ -92,6 +93,31 @@ public static class SyntheticReport
             Contexts = [.. Enumerable.Range(0, contexts).Select(rank => Context(favourites, rank, max, length, feature ? 0.12 : 0.5, random))],
             Promoted = [.. Enumerable.Range(0, 10).Select(rank => new LogitEffect(random.Next(VocabularySize), 2.5 / (rank + 1)))],
             Suppressed = [.. Enumerable.Range(0, 10).Select(rank => new LogitEffect(random.Next(VocabularySize), -1.5 / (rank + 1)))],
+        };
+    }
+
+    // What only features have: random contexts by strength, neighbours, a logit histogram, a place on the map.
+    private static UnitEvidence Surrounded(UnitEvidence unit, int features, int neurons, int length, Random random)
+    {
+        UnitEvidence placed = unit with { Map = new((random.NextDouble() * 2) - 1, (random.NextDouble() * 1.2) - 0.6) };
+        if (unit.Firings == 0) return placed;
+        int[] favourites = [.. unit.Tokens.Select(token => token.Token)];
+        ContextGroup Group(int g) => new(unit.Max * (4 - g) / 5, unit.Max * (5 - g) / 5, 0.2, [.. Enumerable.Range(0, 3).Select(rank => Context(favourites, rank, unit.Max * (5 - g) / 5, length, 0.12, random))]);
+        NeighbourEvidence Near(Relation relation, UnitKind kind, int limit, int rank) => new(relation, kind, random.Next(limit), 0.9 / (rank + 1), relation == Relation.Cosine ? null : 10 - rank);
+        return placed with
+        {
+            Quantiles = [.. FeatureScanOptions.QuantileLevels.Select(level => unit.Max * level)],
+            Groups = [.. Enumerable.Range(0, 5).Select(Group)],
+            Sample = [.. Enumerable.Range(0, 8).Select(i => new FiringEvidence(i, i + 1, favourites[0], (float)unit.Max / (i + 1)))],
+            Contexts = [.. unit.Contexts.Select((context, rank) => rank == 0 ? context with { AblationLoss = 0.25 } : context)],
+            Logits = new(-1.5, 2.5, [.. Enumerable.Range(0, 50).Select(bin => (int)(200 * Math.Exp(-Math.Pow((bin - 20) / 6.0, 2))))]),
+            Neighbours =
+            [
+                .. Enumerable.Range(0, 8).Select(rank => Near(Relation.Cosine, UnitKind.Feature, features, rank)),
+                .. Enumerable.Range(0, 8).Select(rank => Near(Relation.Correlation, UnitKind.Feature, features, rank)),
+                .. Enumerable.Range(0, 8).Select(rank => Near(Relation.CoFiring, UnitKind.Feature, features, rank)),
+                .. Enumerable.Range(0, Math.Min(8, neurons)).Select(rank => Near(Relation.Correlation, UnitKind.Neuron, neurons, rank)),
+            ],
         };
     }
 

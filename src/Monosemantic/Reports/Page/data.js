@@ -6,7 +6,7 @@ const units = JSON.parse(byId('units').textContent);
 
 const tokenText = (id) => units.vocabulary[id] ?? `⟨token ${id}⟩`;
 
-// Features or neurons: the columns of their list, and their pages as one line of JSON each.
+// Features or neurons: the columns of their list at once, and their pages in packed blocks, unpacked when they are needed.
 class Kind {
   constructor(name, columns) {
     this.name = name;
@@ -15,48 +15,130 @@ class Kind {
     this.columns = columns;
     this.size = columns.index.length;
     this.rows = new Map(columns.index.map((index, row) => [index, row]));
-    this.pages = new Array(this.size);
+    this.blocks = new Map();
+    this.unpacking = new Map();
     this.texts = new Array(this.size);
+    this.searchable = 0;
+    this.arrived = () => {};
   }
 
-  get lines() {
-    return (this.cut ??= byId(`${this.name}-pages`).textContent.split('\n'));
-  }
-
+  // A page, if its block is unpacked; otherwise the block is asked for, and `arrived` called once it is there.
   page(row) {
-    return (this.pages[row] ??= JSON.parse(this.lines[row]));
+    const block = this.blocks.get(this.blockOf(row));
+    if (!block) this.unpack(this.blockOf(row)).then(() => this.arrived());
+    return block && this.parsed(block, row);
   }
 
-  // What a search looks through, lower case; line breaks part what does not belong together (no token holds one).
-  text(row) {
-    return (this.texts[row] ??= this.searchable(JSON.parse(this.lines[row])));
+  async load(row) {
+    return this.parsed(await this.unpack(this.blockOf(row)), row);
   }
 
-  searchable(page) {
-    const contexts = page.contexts.map((context) => context.t.map(tokenText).join(''));
-    return {
-      tokens: page.tokens.t.map(tokenText).join('\n').toLowerCase(),
-      contexts: contexts.join('\n').toLowerCase(),
-    };
+  blockOf(row) {
+    return Math.floor(row / units.pagesPerBlock);
   }
 
-  // Prepares the search while nobody is waiting.
-  prepare(row = 0) {
-    requestIdle((deadline) => {
-      while (row < this.size && deadline.timeRemaining() > 2) this.text(row++);
-      if (row < this.size) this.prepare(row);
-    });
+  parsed(block, row) {
+    const line = row % units.pagesPerBlock;
+    return (block.pages[line] ??= JSON.parse(block.lines[line]));
+  }
+
+  async unpack(number) {
+    const known = this.blocks.get(number);
+    if (known) return known;
+    if (!this.unpacking.has(number)) this.unpacking.set(number, this.fetch(number));
+    return this.unpacking.get(number);
+  }
+
+  async fetch(number) {
+    const block = { lines: await this.lines(number), pages: [] };
+    // Enough for every row that can be seen; older blocks are forgotten, since all of them unpacked would be large.
+    if (this.blocks.size > 96) this.blocks.delete(this.blocks.keys().next().value);
+    this.blocks.set(number, block);
+    this.unpacking.delete(number);
+    return block;
+  }
+
+  async lines(number) {
+    return (await inflated(byId(`${this.name}-pages-${number}`).textContent)).split('\n');
+  }
+
+  // Makes the texts that a search looks through, lower case, while nobody is waiting; line breaks part what does not belong
+  // together (no token holds one).
+  async prepare() {
+    if (this.preparing) return;
+    this.preparing = true;
+    for (let first = 0, number = 0; first < this.size; first += units.pagesPerBlock, number++) {
+      await idle();
+      const lines = this.blocks.get(number)?.lines ?? (await this.lines(number));
+      const last = Math.min(this.size, first + units.pagesPerBlock);
+      for (let row = first; row < last; row++) this.texts[row] = searchText(JSON.parse(lines[row - first]));
+      this.searchable = last;
+      if (number % 16 === 15 || last === this.size) this.arrived(true);
+    }
   }
 }
 
-const requestIdle = window.requestIdleCallback
-  ? (work) => window.requestIdleCallback(work)
-  : (work) => setTimeout(() => {
-    const end = Date.now() + 8;
-    work({ timeRemaining: () => end - Date.now() });
-  }, 30);
+function searchText(page) {
+  const contexts = page.contexts.map((context) => context.t.map(tokenText).join(''));
+  return {
+    tokens: page.tokens.t.map(tokenText).join('\n').toLowerCase(),
+    contexts: contexts.join('\n').toLowerCase(),
+  };
+}
+
+async function inflated(text) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate-raw'))).text();
+}
+
+const idle = () => new Promise((done) => {
+  if (window.requestIdleCallback) window.requestIdleCallback(done, { timeout: 100 });
+  else setTimeout(done, 20);
+});
 
 const kinds = { feature: new Kind('feature', units.features), neuron: new Kind('neuron', units.neurons) };
+
+// Bookmarks and notes: kept in this browser under the dictionary's hash, so that a new report of it finds them again.
+class Marks {
+  constructor() {
+    this.key = `monosemantic ${units.dictionary}`;
+    this.all = new Map();
+    try {
+      this.all = new Map(JSON.parse(localStorage.getItem(this.key) ?? '[]'));
+    } catch {
+      // Without storage, or with a damaged one, marks last as long as the page.
+    }
+  }
+
+  of(kind, index) {
+    return this.all.get(`${kind.name} ${index}`) ?? { star: false, note: '' };
+  }
+
+  set(kind, index, changes) {
+    const mark = { ...this.of(kind, index), ...changes };
+    if (mark.star || mark.note) this.all.set(`${kind.name} ${index}`, mark);
+    else this.all.delete(`${kind.name} ${index}`);
+    try {
+      localStorage.setItem(this.key, JSON.stringify([...this.all]));
+    } catch {
+      // As above.
+    }
+  }
+
+  // Saves them as a file of JSON.
+  save() {
+    const entries = [...this.all].map(([name, mark]) => {
+      const [kind, index] = name.split(' ');
+      return { kind, index: Number(index), ...mark };
+    });
+    const file = new Blob([JSON.stringify({ dictionary: units.dictionary, marks: entries }, null, 2)], { type: 'application/json' });
+    const link = el('a', { href: URL.createObjectURL(file), download: 'monosemantic-notes.json' });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+}
+
+const marks = new Marks();
 
 // A context's activations, one per token, in thousandths of its unit's scale.
 function levels(context) {
@@ -91,14 +173,14 @@ function el(tag, properties, ...children) {
     else if (name.startsWith('--')) element.style.setProperty(name, value);
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat());
+  element.append(...children.flat(Infinity));
   return element;
 }
 
 function drawing(tag, attributes, ...children) {
   const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children.flat());
+  element.append(...children.flat(Infinity));
   return element;
 }
 

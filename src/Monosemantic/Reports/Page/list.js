@@ -11,8 +11,9 @@ const columns = [
   numeric('firings', 'Firings', 'firings', count, 'scanned tokens at which it fires'),
   numeric('mean', 'Mean', 'mean activation', short, 'mean activation where it fires'),
   numeric('max', 'Max', 'max activation', short, 'largest activation'),
+  { ...numeric('ablation', 'Δ loss', 'loss without it', short, 'rise of the next token\'s loss without it at its strongest context, nats'), optional: true },
   { ...numeric('entropy', 'Entropy', 'token entropy', short, 'token entropy in bits: low means few tokens'), ascending: true },
-];
+].filter((column) => !column.optional || units.features[column.key].some((value) => value !== null));
 
 function numeric(key, name, label, write, hint) {
   return { key, name, label, hint, text: (kind, row) => write(kind.columns[key][row]) };
@@ -22,7 +23,7 @@ const sortable = columns.filter((column) => column.label);
 
 // A few words around the peak of the strongest context, or around what the search found.
 function snippet(kind, row, query) {
-  const contexts = kind.page(row).contexts;
+  const contexts = kind.page(row)?.contexts ?? [];
   if (contexts.length === 0) return [];
   const found = query && contexts.find((c) => c.t.map(tokenText).join('').toLowerCase().includes(query));
   const context = found || contexts[0];
@@ -40,12 +41,37 @@ function placeOf(context, query) {
   return [ends.findIndex((end) => end > start), ends.findIndex((end) => end >= start + query.length) + 1];
 }
 
+// What the select beside the search lets through.
+const filters = {
+  all: () => true,
+  firing: (kind, row) => kind.columns.firings[row] > 0,
+  dense: (kind, row) => kind.columns.density[row] > 0.1,
+  rare: (kind, row) => kind.columns.firings[row] > 0 && kind.columns.density[row] < 0.0001,
+  dead: (kind, row) => kind.columns.firings[row] === 0,
+  marked: (kind, row) => marks.all.has(`${kind.name} ${kind.columns.index[row]}`),
+};
+
+const comparisons = { '<': (a, b) => a < b, '>': (a, b) => a > b, '<=': (a, b) => a <= b, '>=': (a, b) => a >= b };
+
+// Conditions such as density>1% in a query, and the text that is left of it.
+function conditionsOf(query) {
+  const conditions = [];
+  const text = query.replace(/(?:^|\s)([a-z]+)(<=|>=|<|>)(-?[\d.]+(?:e[+-]?\d+)?)(%?)(?=\s|$)/g, (whole, name, sign, number, unit) => {
+    const column = sortable.find((one) => one.key === name || one.name.toLowerCase() === name);
+    if (!column || Number.isNaN(Number(number))) return whole;
+    conditions.push({ key: column.key, holds: comparisons[sign], value: Number(number) / (unit ? 100 : 1) });
+    return '';
+  });
+  return { conditions, text: conditions.length > 0 ? text.trim() : query };
+}
+
 class List {
   constructor(open) {
     this.open = open;
     this.kind = kinds.feature;
     this.sort = { key: 'max', ascending: false };
     this.query = '';
+    this.conditions = [];
     this.order = [];
     this.active = 0;
     this.box = byId('rows');
@@ -56,6 +82,20 @@ class List {
     new ResizeObserver(() => this.draw()).observe(this.box);
     this.body.addEventListener('click', (event) => this.clicked(event));
     this.tools();
+    for (const kind of Object.values(kinds)) kind.arrived = (searchable) => this.arrived(kind, searchable);
+  }
+
+  // More pages are unpacked, or more can be searched: once for all that come at the same time.
+  arrived(kind, searchable) {
+    if (kind !== this.kind) return;
+    this.stale ||= Boolean(searchable && this.query);
+    if (searchable) this.describe();
+    this.pending ??= requestAnimationFrame(() => {
+      this.pending = undefined;
+      if (this.stale) this.refresh(true);
+      else this.draw();
+      this.stale = false;
+    });
   }
 
   heading(column) {
@@ -69,6 +109,10 @@ class List {
     this.search.addEventListener('input', () => this.find(this.search.value));
     this.scope = byId('scope');
     this.scope.addEventListener('change', () => this.refresh());
+    this.filter = byId('filter');
+    this.filter.addEventListener('change', () => this.refresh());
+    this.exporting = byId('export');
+    this.exporting.addEventListener('click', () => marks.save());
     this.choice = byId('sort');
     for (const column of sortable)
       for (const up of [column.ascending === true, column.ascending !== true])
@@ -94,7 +138,9 @@ class List {
   }
 
   find(query) {
-    this.query = query.toLowerCase();
+    const { conditions, text } = conditionsOf(query.toLowerCase());
+    this.query = text;
+    this.conditions = conditions;
     this.refresh();
   }
 
@@ -103,29 +149,44 @@ class List {
   }
 
   matches(row) {
-    const index = String(this.kind.columns.index[row]);
-    if (this.query.startsWith('#') && /^#\d+$/.test(this.query)) return index === this.query.slice(1);
-    const text = this.kind.text(row);
-    return index === this.query || text.tokens.includes(this.query) || (!this.tokensOnly && text.contexts.includes(this.query));
+    const { kind, query } = this;
+    for (const { key, holds, value } of this.conditions) {
+      const own = kind.columns[key][row];
+      if (own === null || !holds(own, value)) return false;
+    }
+    if (!query) return true;
+    const index = String(kind.columns.index[row]);
+    if (query.startsWith('#') && /^#\d+$/.test(query)) return index === query.slice(1);
+    // Until a page is searchable, its first tokens and its note are what is known.
+    const text = kind.texts[row] ?? { tokens: kind.columns.top[row].map(tokenText).join('\n').toLowerCase(), contexts: '' };
+    return index === query || text.tokens.includes(query) || (!this.tokensOnly && text.contexts.includes(query))
+      || marks.of(kind, Number(index)).note.toLowerCase().includes(query);
   }
 
   // Chooses and orders the rows; what has no number stands last whichever way, and equals stand by index.
-  refresh() {
+  refresh(stay = false) {
     const { kind, sort } = this;
+    const lets = filters[this.filter.value];
     const values = kind.columns[sort.key];
     const index = kind.columns.index;
     const sign = sort.ascending ? 1 : -1;
     const rows = [...kind.columns.index.keys()];
-    this.order = this.query ? rows.filter((row) => this.matches(row)) : rows;
+    const open = this.order[this.active];
+    this.order = this.narrowed ? rows.filter((row) => lets(kind, row) && this.matches(row)) : rows;
     this.order.sort((a, b) => {
       const [x, y] = [values[a], values[b]];
       if (x === null || y === null) return (x === null) - (y === null) || index[a] - index[b];
       return sign * (x - y) || index[a] - index[b];
     });
-    this.active = 0;
-    this.box.scrollTop = 0;
+    this.active = stay ? Math.max(0, this.order.indexOf(open)) : 0;
+    if (!stay) this.box.scrollTop = 0;
     this.describe();
     this.draw();
+  }
+
+  // Whether anything is left out.
+  get narrowed() {
+    return this.query !== '' || this.conditions.length > 0 || this.filter.value !== 'all';
   }
 
   describe() {
@@ -136,8 +197,11 @@ class List {
     this.table.setAttribute('aria-rowcount', this.order.length + 1);
     const silent = kind.columns.firings.filter((n) => n === 0).length;
     const never = silent > 0 ? [el('span', { class: 'never' }, `, ${count(silent)} never fire`)] : [];
-    byId('shown').replaceChildren(...(this.query
-      ? [`${count(this.order.length)} of ${count(kind.size)} ${kind.name}s match`]
+    const whole = kind.searchable === kind.size;
+    byId('shown').toggleAttribute('data-whole', whole);
+    this.exporting.hidden = marks.all.size === 0;
+    byId('shown').replaceChildren(...(this.narrowed
+      ? [`${count(this.order.length)} of ${count(kind.size)} ${kind.name}s match${whole || !this.query ? '' : ', still reading …'}`]
       : [`${count(kind.size)} ${kind.name}s`, ...never]));
   }
 
@@ -160,6 +224,8 @@ class List {
     const inside = (c) => (c.fill ? el('div', { class: 'fade' }, c.fill(kind, row, query)) : c.text(kind, row));
     const cells = columns.map((c) => el('td', { class: `c-${c.key}` }, inside(c)));
     const index = kind.columns.index[row];
+    const mark = marks.of(kind, index);
+    if (mark.star || mark.note) cells[0].append(el('span', { class: 'star', title: mark.note || 'bookmarked' }, mark.star ? '★' : '✎'));
     const silent = kind.columns.firings[row] === 0 && 'silent';
     const names = { id: `row-${place}`, 'data-place': place, 'data-index': index, class: silent };
     return el('tr', { ...names, 'aria-rowindex': place + 2 }, cells);

@@ -49,7 +49,10 @@ function openUnit(kind, row, asked) {
     article.replaceChildren(el('h2', {}, `There is no ${kind.name} ${asked}`), el('p', {}, back));
   } else {
     list.select(row);
-    drawUnit(kind, row, { before: list.neighbour(row, -1), after: list.neighbour(row, 1) });
+    const around = { before: list.neighbour(row, -1), after: list.neighbour(row, 1) };
+    const ready = kind.blocks.has(kind.blockOf(row));
+    drawUnit(kind, row, around, ready ? kind.page(row) : undefined);
+    if (!ready) kind.load(row).then((page) => place().kind === kind && place().row === row && drawUnit(kind, row, around, page));
   }
   article.scrollTop = 0;
   if (wide.matches) {
@@ -85,6 +88,10 @@ function listKey(event) {
 
 function escape() {
   const { kind, row } = place();
+  if (document.activeElement.matches('textarea')) {
+    document.activeElement.blur();
+    return;
+  }
   if (document.activeElement === list.search && list.search.value) {
     list.search.value = '';
     list.find('');
@@ -106,7 +113,7 @@ function step(by) {
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { kind, row } = place();
-  const typing = event.target.matches('input, select');
+  const typing = event.target.matches('input, select, textarea');
   const nowhere = event.target === document.body && row === undefined;
   const onList = kind && (nowhere || event.target === list.search || list.table.contains(event.target));
   if (event.key === 'Escape') escape();
@@ -118,7 +125,9 @@ document.addEventListener('keydown', (event) => {
     list.search.focus();
   } else if (event.key === 'j') step(1);
   else if (event.key === 'k') step(-1);
+  else if (event.key === 'b') byId('star')?.click();
 });
 
 addEventListener('hashchange', route);
 route();
+drawMap();

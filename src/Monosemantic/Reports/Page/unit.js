@@ -1,16 +1,16 @@
 // The page of one feature or neuron.
 
-function drawUnit(kind, row, around) {
-  const page = kind.page(row);
+function drawUnit(kind, row, around, page) {
   const index = kind.columns.index[row];
   const article = byId('unit');
   article.setAttribute('aria-label', `${kind.title} ${index}`);
   article.replaceChildren(
     head(kind, index, around),
     numbers(kind, row),
-    el('div', { class: 'evidence' },
-      el('div', { class: 'main' }, contextsPart(page)),
-      el('div', { class: 'side' }, tokensPart(page), histogramPart(page), logitsPart(page))));
+    noteBox(kind, index),
+    page === undefined ? el('p', { class: 'note' }, 'Unpacking …') : el('div', { class: 'evidence' },
+      el('div', { class: 'main' }, contextsPart(page), groupsPart(page)),
+      el('div', { class: 'side' }, tokensPart(page), histogramPart(page), logitsPart(page), neighboursPart(page))));
 }
 
 function head(kind, index, around) {
@@ -19,10 +19,37 @@ function head(kind, index, around) {
     : el('a', { class: 'step', href: `#${kind.name}=${kind.columns.index[row]}`, 'aria-label': label, title: label }, text));
   return el('header', { class: 'unit-head' },
     el('h2', {}, `${kind.title} ${index}`),
+    starButton(kind, index),
     el('nav', { 'aria-label': 'Unit' },
       el('a', { class: 'back', href: kind.hash }, `← all ${kind.name}s`),
       step(around.before, '‹', 'Previous in the list (k)'),
       step(around.after, '›', 'Next in the list (j)')));
+}
+
+function starButton(kind, index) {
+  const { star } = marks.of(kind, index);
+  const button = el('button', { type: 'button', id: 'star', class: 'star', 'aria-pressed': String(star), 'aria-label': 'Bookmark', title: 'Bookmark (b)' }, star ? '★' : '☆');
+  button.addEventListener('click', () => {
+    const on = button.getAttribute('aria-pressed') !== 'true';
+    marks.set(kind, index, { star: on });
+    button.setAttribute('aria-pressed', String(on));
+    button.textContent = on ? '★' : '☆';
+    list.describe();
+    list.draw();
+  });
+  return button;
+}
+
+// A note of the reader's own, kept in this browser.
+function noteBox(kind, index) {
+  const box = el('textarea', { class: 'own-note', rows: 1, placeholder: 'Your note (stays in this browser)', 'aria-label': `Your note on ${kind.name} ${index}`, spellcheck: 'false' });
+  box.value = marks.of(kind, index).note;
+  box.addEventListener('input', () => {
+    marks.set(kind, index, { note: box.value });
+    list.describe();
+    list.draw();
+  });
+  return box;
 }
 
 function numbers(kind, row) {
@@ -33,6 +60,7 @@ function numbers(kind, row) {
     fact('Firings', count(c.firings[row]), 'scanned tokens at which it fires'),
     fact('Mean', short(c.mean[row]), 'mean activation where it fires'),
     fact('Max', short(c.max[row]), 'largest activation'),
+    c.ablation[row] === null ? [] : fact('Loss without it', signed(c.ablation[row]), 'rise of the next token\'s loss in nats at its strongest context when its contribution is taken away'),
     fact('Token entropy', c.entropy[row] === null ? none : `${short(c.entropy[row])} bits`, 'low means that it is about few tokens'));
 }
 
@@ -74,6 +102,41 @@ function valueOf(level, scale) {
   return ((level * scale) / 1000).toFixed(digits);
 }
 
+// Contexts drawn at random, so that the strongest do not stand for all.
+function groupsPart(page) {
+  if (page.groups.length === 0) return [];
+  const groups = page.groups.map((group) => el('div', { class: 'group' },
+    el('h4', {}, `${short(group.low)} to ${short(group.high)}`, el('small', {}, `${percent(group.share)} of its firings`)),
+    el('ol', {}, group.c.map((context) => contextLine(context, page.scale)))));
+  return part('groups', 'Contexts at random, by strength', 'Drawn from each fifth of its firings, the strongest fifth first; what was drawn is underlined.', groups);
+}
+
+const relations = {
+  'cosine feature': ['Closest decoder directions', 'cosine'],
+  'correlation feature': ['Features that rise and fall with it', 'Pearson correlation of activations'],
+  'co-firing feature': ['Features that fire with it', 'share of its firings'],
+  'correlation neuron': ['Neurons that rise and fall with it', 'Pearson correlation of activations'],
+  'co-firing neuron': ['Neurons that fire with it', 'share of its firings'],
+};
+
+function neighboursPart(page) {
+  if (page.near.length === 0) return [];
+  const tables = page.near.map((near) => {
+    const [title, meaning] = relations[`${near.r} ${near.k}`] ?? [`${near.r}, ${near.k}s`, near.r];
+    const kind = kinds[near.k];
+    const rows = near.i.map((index, i) => {
+      const row = kind.rows.get(index);
+      const tokens = row === undefined ? [] : kind.columns.top[row].slice(0, 4).flatMap((id) => [chip(id), ' ']);
+      return el('tr', {},
+        el('td', {}, el('a', { href: `#${near.k}=${index}` }, near.k === 'neuron' ? `n${index}` : String(index))),
+        el('th', { scope: 'row' }, el('div', { class: 'fade' }, tokens)),
+        el('td', { class: 'number' }, near.r === 'co-firing' ? percent(near.v[i]) : short(near.v[i]).replace(/^-/, '−')));
+    });
+    return el('table', {}, el('caption', { title: meaning }, `${title} (${meaning})`), el('tbody', {}, rows));
+  });
+  return part('neighbours', 'Neighbours', null, tables);
+}
+
 function tokensPart(page) {
   const t = page.tokens;
   if (t.t.length === 0) return part('tokens', 'Tokens that fire it', 'None.');
@@ -93,31 +156,43 @@ function tokensPart(page) {
     el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, head)), el('tbody', {}, rows))));
 }
 
+const levelNames = [5, 25, 50, 75, 95, 99];
+
 function histogramPart(page) {
-  const bins = page.hist;
-  const total = bins.reduce((sum, n) => sum + n, 0);
+  const total = page.hist.reduce((sum, n) => sum + n, 0);
   if (total === 0) return [];
+  const edge = (at) => short(+(10 ** at).toPrecision(3));
+  const chart = histogram(page.hist, page.low, page.high, {
+    unit: 'firings', axis: 'activation, log scale', edge, style: 'bar-activation',
+    ticks: axisPowers(page).map((power) => [power, short(+(10 ** power).toPrecision(2))]),
+    name: `Histogram of ${count(total)} activations`,
+  });
+  const quantiles = page.q.length === 0 ? [] : el('p', { class: 'note quantiles' }, 'Quantiles: ',
+    page.q.map((value, i) => el('span', {}, `${levelNames[i]} % ≤ ${short(value)}`)).flatMap((span) => [span, ' ']));
+  return part('histogram', 'How strongly it fires', null, chart, quantiles);
+}
+
+// Bars over equal bins from low to high; each names its numbers on hover.
+function histogram(bins, low, high, { unit, axis, edge, style, ticks, name }) {
   const [left, right, top, bottom] = [40, 396, 8, 96];
   const width = (right - left) / bins.length;
-  const most = Math.max(...bins);
-  const name = `Histogram of ${count(total)} activations, most ${count(most)} in one bin`;
-  const edge = (bin) => short(+(10 ** (page.low + ((page.high - page.low) * bin) / bins.length)).toPrecision(3));
-  const x = (power) => left + ((right - left) * (power - page.low)) / (page.high - page.low);
+  const most = Math.max(...bins, 1);
+  const at = (bin) => edge(low + ((high - low) * bin) / bins.length);
+  const x = (value) => left + ((right - left) * (value - low)) / (high - low || 1);
   const bar = (n, bin) => {
     const height = Math.max(1.5, ((bottom - top) * n) / most);
-    const title = drawing('title', {}, `${edge(bin)} to ${edge(bin + 1)}: ${count(n)} firings`);
+    const title = drawing('title', {}, `${at(bin)} to ${at(bin + 1)}: ${count(n)} ${unit}`);
     const box = { x: left + bin * width + 0.5, width: Math.max(0.5, width - 1), y: bottom - height, height };
-    return n > 0 ? [drawing('rect', { class: 'bar-activation', ...box }, title)] : [];
+    return n > 0 ? [drawing('rect', { class: style, ...box }, title)] : [];
   };
-  const label = (at, text) => drawing('text', { class: 'tick', x: at, y: bottom + 15, 'text-anchor': 'middle' }, text);
-  return part('histogram', 'How strongly it fires', null,
-    drawing('svg', { class: 'chart', viewBox: '0 0 408 132', role: 'img', 'aria-label': name },
-      drawing('line', { class: 'axis', x1: left, x2: right, y1: bottom, y2: bottom }),
-      drawing('text', { class: 'tick', x: left - 6, y: top + 6, 'text-anchor': 'end' }, count(most)),
-      drawing('text', { class: 'tick', x: left - 6, y: bottom, 'text-anchor': 'end' }, '0'),
-      bins.flatMap(bar),
-      axisPowers(page).map((power) => label(x(power), short(+(10 ** power).toPrecision(2)))),
-      drawing('text', { class: 'name', x: (left + right) / 2, y: bottom + 32, 'text-anchor': 'middle' }, 'activation, log scale')));
+  const label = (place, text) => drawing('text', { class: 'tick', x: place, y: bottom + 15, 'text-anchor': 'middle' }, text);
+  return drawing('svg', { class: 'chart', viewBox: '0 0 408 132', role: 'img', 'aria-label': `${name}, most ${count(most)} in one bin` },
+    drawing('line', { class: 'axis', x1: left, x2: right, y1: bottom, y2: bottom }),
+    drawing('text', { class: 'tick', x: left - 6, y: top + 6, 'text-anchor': 'end' }, count(most)),
+    drawing('text', { class: 'tick', x: left - 6, y: bottom, 'text-anchor': 'end' }, '0'),
+    bins.flatMap(bar),
+    ticks.map(([value, text]) => label(x(value), text)),
+    drawing('text', { class: 'name', x: (left + right) / 2, y: bottom + 32, 'text-anchor': 'middle' }, axis));
 }
 
 // Whole powers of ten on the axis; where it spans fewer than two of them, its ends and middle.
@@ -139,7 +214,16 @@ function logitsPart(page) {
       el('th', { scope: 'row' }, chip(id)),
       el('td', { class: 'number share', '--share': Math.abs(effects.v[i]) / most }, signed(effects.v[i]))))));
   return part('logits', 'What it does to the next token', 'Direct effect on the logits, per unit of activation.',
-    el('div', { class: 'pair' }, side('up', 'Promoted', page.up), side('down', 'Suppressed', page.down)));
+    el('div', { class: 'pair' }, side('up', 'Promoted', page.up), side('down', 'Suppressed', page.down)), logitChart(page.lh));
+}
+
+function logitChart(logits) {
+  if (!logits) return [];
+  const { low, high, n } = logits;
+  return histogram(n, low, high, {
+    unit: 'tokens', axis: 'effect on the logits of all tokens', edge: signed, style: 'bar-neuron', name: 'Histogram of the effects on all logits',
+    ticks: [low, 0, high].filter((value) => value >= low && value <= high).map((value) => [value, value === 0 ? '0' : signed(value)]),
+  });
 }
 
 // The value under the pointer or the focus, beside the token.

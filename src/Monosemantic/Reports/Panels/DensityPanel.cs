@@ -3,8 +3,9 @@ namespace Monosemantic.Reports.Panels;
 /// <summary>How often features fire.</summary>
 /// <param name="Density">log10 of the density of every feature that fires.</param>
 /// <param name="Never">Features that never fire.</param>
+/// <param name="Dense">Features that fire on more than a tenth of the tokens.</param>
 /// <param name="Median">Median density of those that fire; null where none does.</param>
-public sealed record DensityContent(Distribution Density, int Never, double? Median);
+public sealed record DensityContent(Distribution Density, int Never, int Dense, double? Median);
 
 /// <summary>The density histogram.</summary>
 public sealed class DensityPanel : Panel<DensityContent>
@@ -22,7 +23,7 @@ public sealed class DensityPanel : Panel<DensityContent>
         double[] firing = [.. data.Features.Where(f => f.Firings > 0 && f.Density > 0).Select(f => f.Density).Order()];
         double low = firing.Length == 0 ? -1 : Math.Min(-1, Math.Floor(Log(firing[0])));
         var bins = Distribution.Of(firing.Select(Log), low, 0, (int)Math.Min(48, -low * 8));
-        return new(bins, data.Features.Length - firing.Length, Quartiles.Of(firing)?.Median);
+        return new(bins, data.Features.Length - firing.Length, firing.Count(density => density > 0.1), Quartiles.Of(firing)?.Median);
     }
 
     /// <inheritdoc/>
@@ -41,7 +42,7 @@ public sealed class DensityPanel : Panel<DensityContent>
             Edge = value => Numbers.Percent(Math.Pow(10, value)),
         };
         return Markup.Of($"""
-            <p class="note">Bars are shares of the {Numbers.Count(firing)} features that fire at least once in the scan; {Numbers.Count(content.Never)} never do.</p>
+            <p class="note">Bars are shares of the {Numbers.Count(firing)} features that fire at least once in the scan; {Numbers.Count(content.Never)} never do, and {Numbers.Count(content.Dense)} fire on more than 10 % of the tokens.</p>
             {chart.Draw()}
             """);
     }

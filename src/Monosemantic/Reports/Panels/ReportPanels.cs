@@ -13,6 +13,8 @@ public static class ReportPanels
         new NeuronsAgainstFeaturesPanel(),
         new ExamplesPanel(),
         new DensityPanel(),
+        new ActiveFeaturesPanel(),
+        new MapPanel(),
         new LanguageModelPanel(),
         new UnitListPanel(),
         new UnitPagePanel(),

@@ -1,0 +1,86 @@
+using System.Collections.Immutable;
+
+namespace Monosemantic.Features;
+
+/// <summary>
+/// Random draws without replacement from a stream: every firing has a priority that is a hash of the seed and its place, and the
+/// lowest priorities are drawn. So what is drawn depends on neither order nor batches, and every firing has the same chance.
+/// </summary>
+internal sealed class RandomDraws(FeatureScanOptions options)
+{
+    private readonly List<(ulong Priority, FiringEvidence Firing)> firings = [];
+    private readonly List<(ulong Priority, ContextEvidence Context)> contexts = [];
+
+    /// <summary>The drawn firings, in file order.</summary>
+    internal ImmutableArray<FiringEvidence> Firings => [.. firings.Select(draw => draw.Firing).OrderBy(firing => firing.Document).ThenBy(firing => firing.Position)];
+
+    /// <summary>The drawn contexts, lowest priority first.</summary>
+    internal IEnumerable<ContextEvidence> Contexts => contexts.Select(draw => draw.Context);
+
+    /// <summary>Priority of a firing: the finaliser of SplitMix64 over seed, unit, document and position.</summary>
+    internal static ulong PriorityOf(long seed, int unit, int document, int position) =>
+        Mix(Mix(Mix((ulong)seed ^ 0x9E3779B97F4A7C15UL) + (uint)unit) ^ (((ulong)(uint)document << 32) | (uint)position));
+
+    internal void Offer(ulong priority, ScanBuffer buffer, int unit, int row, float value)
+    {
+        if (firings.Count < options.Sample || (options.Sample > 0 && priority < firings[^1].Priority))
+        {
+            Insert(firings, priority, buffer.FiringAt(row, value), options.Sample);
+        }
+        if (contexts.Count < options.GroupSample || (options.GroupSample > 0 && priority < contexts[^1].Priority))
+        {
+            OfferContext(priority, buffer.ContextAt(unit, row, options));
+        }
+    }
+
+    internal void Save(BinaryWriter state)
+    {
+        state.Write(firings.Count);
+        foreach ((ulong priority, FiringEvidence firing) in firings)
+        {
+            state.Write(priority);
+            state.Write(firing.Document);
+            state.Write(firing.Position);
+            state.Write(firing.Token);
+            state.Write(firing.Activation);
+        }
+        state.Write(contexts.Count);
+        foreach ((ulong priority, ContextEvidence context) in contexts)
+        {
+            state.Write(priority);
+            state.WriteContext(context);
+        }
+    }
+
+    internal void Load(BinaryReader state)
+    {
+        for (int i = state.ReadInt32(); i > 0; i--) firings.Add((state.ReadUInt64(), new(state.ReadInt32(), state.ReadInt32(), state.ReadInt32(), state.ReadSingle())));
+        for (int i = state.ReadInt32(); i > 0; i--) contexts.Add((state.ReadUInt64(), state.ReadContext()));
+    }
+
+    private void OfferContext(ulong priority, ContextEvidence context)
+    {
+        int same = contexts.FindIndex(other => StrongestContexts.SameText(other.Context, context, options));
+        if (same >= 0)
+        {
+            if (contexts[same].Priority <= priority) return;
+            contexts.RemoveAt(same);
+        }
+        Insert(contexts, priority, context, options.GroupSample);
+    }
+
+    private static void Insert<T>(List<(ulong Priority, T Value)> draws, ulong priority, T value, int most)
+    {
+        int place = draws.Count;
+        while (place > 0 && draws[place - 1].Priority > priority) place--;
+        draws.Insert(place, (priority, value));
+        if (draws.Count > most) draws.RemoveAt(most);
+    }
+
+    private static ulong Mix(ulong z)
+    {
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
+        return z ^ (z >> 31);
+    }
+}

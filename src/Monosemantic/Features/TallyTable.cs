@@ -1,0 +1,98 @@
+namespace Monosemantic.Features;
+
+/// <summary>What one token, or one other unit, did to one unit. 24 bytes.</summary>
+internal struct Tally
+{
+    internal double Sum;
+    internal long Count;
+    internal float Max;
+    internal int Key;
+
+    internal readonly int Id => Key - 1;
+}
+
+/// <summary>The tokens that fire one unit, or the units that fire with it: an open-addressing table with a limit to its entries.</summary>
+/// <param name="limit">Entries at which it forgets the half with the smallest sums; at least 2.</param>
+internal sealed class TallyTable(int limit)
+{
+    private Tally[] slots = new Tally[8];
+    private int used;
+
+    /// <summary>Whether entries were forgotten.</summary>
+    internal bool Pruned { get; private set; }
+
+    internal void Add(int id, double amount)
+    {
+        ref Tally slot = ref Find(id);
+        if (slot.Key == 0)
+        {
+            if (MakeRoom()) slot = ref Find(id);
+            slot.Key = id + 1;
+            used++;
+        }
+        slot.Sum += amount;
+        slot.Count++;
+        slot.Max = Math.Max(slot.Max, (float)amount);
+    }
+
+    internal void Save(BinaryWriter state)
+    {
+        state.Write(Pruned);
+        state.Write(used);
+        state.WriteAll<Tally>(slots);
+    }
+
+    internal void Load(BinaryReader state)
+    {
+        Pruned = state.ReadBoolean();
+        used = state.ReadInt32();
+        slots = state.ReadAll<Tally>();
+    }
+
+    /// <summary>Largest sum first, ties by id.</summary>
+    internal Tally[] Ordered()
+    {
+        var entries = new Tally[used];
+        int count = 0;
+        foreach (ref readonly Tally slot in slots.AsSpan())
+        {
+            if (slot.Key != 0) entries[count++] = slot;
+        }
+        Array.Sort(entries, static (a, b) => a.Sum != b.Sum ? b.Sum.CompareTo(a.Sum) : a.Key.CompareTo(b.Key));
+        return entries;
+    }
+
+    private ref Tally Find(int id)
+    {
+        int mask = slots.Length - 1, key = id + 1;
+        int at = (int)(((uint)id * 0x9E3779B1u) >> 7) & mask;
+        while (slots[at].Key != key && slots[at].Key != 0) at = (at + 1) & mask;
+        return ref slots[at];
+    }
+
+    // Whether the slots moved.
+    private bool MakeRoom()
+    {
+        if (used >= limit)
+        {
+            Pruned = true;
+            Rebuild(Ordered().AsSpan(0, limit / 2), slots.Length);
+            return true;
+        }
+        if (used * 4 < slots.Length * 3) return false;
+        Rebuild(slots, slots.Length * 2);
+        return true;
+    }
+
+    private void Rebuild(ReadOnlySpan<Tally> kept, int size)
+    {
+        slots = new Tally[size];
+        used = 0;
+        foreach (Tally entry in kept)
+        {
+            if (entry.Key == 0) continue;
+            Find(entry.Id) = entry;
+            used++;
+        }
+    }
+}
