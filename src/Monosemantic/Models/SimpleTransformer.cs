@@ -134,7 +134,7 @@ public sealed class SimpleTransformer : IDisposable
     {
         int[] ids = Vocabulary.Encode(line, "the line");
         if (ids.Length == 0) throw new UserErrorException("the line is empty", "give at least one character");
-        return tensor(Array.ConvertAll(ids, id => (long)id)).unsqueeze(0);
+        return tensor(Array.ConvertAll(ids, id => (long)id), [1, ids.Length]);
     }
 
     /// <summary>Frees the weights.</summary>

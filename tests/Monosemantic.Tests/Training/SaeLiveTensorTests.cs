@@ -19,6 +19,9 @@ public sealed class SaeLiveTensorTests
         sae.Encode(x).Dispose();
         IEnumerator<TrainStep> steps = trainer.Run().GetEnumerator();
         for (int i = 0; i < 5; i++) steps.MoveNext();
+        // What earlier tests left to the collector must not go while this one counts.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
         long before = Tensor.TotalCount;
 
         while (steps.MoveNext()) Assert.True(steps.Current.Step > 5);
