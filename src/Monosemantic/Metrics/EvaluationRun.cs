@@ -57,6 +57,7 @@ public static class EvaluationRun
     private static CrossEntropyResult Behaviour(EvaluationConfig config, StorePlan plan, SparseAutoencoder sae, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         using Transformer model = Transformer.Load(config.Model!);
+        model.ReportWarnings(progress);
         Tokenizer tokenizer = Tokenizer.Load(config.Model!);
         plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model!);
         TokenContext[] contexts = [.. HeldOutContexts(config, plan, tokenizer, progress, cancellation)];

@@ -105,7 +105,7 @@ public static partial class Gpt2
 
     private static TransformerConfig ReadConfig(ConfigReader config)
     {
-        int layers = config.Count("n_layer"), dModel = config.Count("n_embd"), heads = config.Count("n_head");
+        int layers = CommonKeys.Layers(config, "n_layer"), dModel = config.Count("n_embd"), heads = config.Count("n_head");
         int width = CommonKeys.SharedWidth(config, "n_head", dModel, heads);
         bool scaled = config.Flag("scale_attn_weights", true), byLayer = config.Flag("scale_attn_by_inverse_layer_idx", false);
         double scale = scaled ? 1 / Math.Sqrt(width) : 1;
