@@ -26,7 +26,6 @@ public static class ActivationExtractor
         config.Check();
         ImmutableArray<HookPoint> points = config.HookPoints();
         using Transformer model = Transformer.Load(config.Model);
-        model.ReportWarnings(progress);
         ActivationSource source = ActivationSource.Of(model, points);
         TokenizedCorpus corpus = TokenizedCorpus.Load(config.CorpusOptions, Tokenizer.Load(config.Model), progress, cancellation);
         return Extract(config, source, corpus, folder, resume, progress, cancellation);
