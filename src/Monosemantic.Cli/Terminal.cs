@@ -9,14 +9,14 @@ internal static class Terminal
     /// <summary>Runs long work with a progress bar per stage; plain lines where the output is no terminal.</summary>
     internal static T WithProgress<T>(bool quiet, Func<IProgress<ProgressReport>?, T> work)
     {
-        if (quiet) return work(null);
+        if (quiet) return work(new WarningLines());
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         if (Console.IsErrorRedirected) return work(new ProgressLines());
         return console.Progress()
             .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
             .Start(context =>
             {
-                var bars = new ProgressBars(context);
+                var bars = new ProgressBars(console, context);
                 T result = work(bars);
                 bars.Complete();
                 return result;
@@ -33,12 +33,17 @@ internal static class Terminal
     }
 
     /// <summary>Bars that move in place, one for each stage in the order in which the stages begin.</summary>
-    private sealed class ProgressBars(ProgressContext context) : IProgress<ProgressReport>
+    private sealed class ProgressBars(IAnsiConsole console, ProgressContext context) : IProgress<ProgressReport>
     {
         private readonly Dictionary<string, ProgressTask> tasks = [];
 
         public void Report(ProgressReport value)
         {
+            if (value.IsWarning)
+            {
+                console.MarkupLine($"[yellow]warning:[/] {Markup.Escape(value.Note ?? "")}");
+                return;
+            }
             if (!tasks.TryGetValue(value.Stage, out ProgressTask? task))
             {
                 Complete();
@@ -61,15 +66,27 @@ internal static class Terminal
         }
     }
 
+    /// <summary>Warnings alone, where progress is not wanted.</summary>
+    private sealed class WarningLines : IProgress<ProgressReport>
+    {
+        public void Report(ProgressReport value)
+        {
+            if (value.IsWarning) Console.Error.WriteLine($"warning: {value.Note}");
+        }
+    }
+
     /// <summary>A line every few seconds, for logs.</summary>
     private sealed class ProgressLines : IProgress<ProgressReport>
     {
         private const long EveryMilliseconds = 5000;
+        private readonly WarningLines warnings = new();
         private string stage = "";
         private long nextAt;
 
         public void Report(ProgressReport value)
         {
+            warnings.Report(value);
+            if (value.IsWarning) return;
             if (value.Stage == stage && Environment.TickCount64 < nextAt) return;
             stage = value.Stage;
             nextAt = Environment.TickCount64 + EveryMilliseconds;

@@ -58,6 +58,7 @@ public static class ScanRun
         using ActivationStore store = ActivationStore.Open(config.Activations);
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
         using Transformer model = Transformer.Load(config.Model);
+        model.ReportWarnings(progress);
         StorePlan plan = store.Manifest.Plan;
         store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
         Tokenizer tokenizer = Tokenizer.Load(config.Model);

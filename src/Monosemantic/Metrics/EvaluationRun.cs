@@ -128,6 +128,7 @@ public static class EvaluationRun
     {
         StorePlan plan = store.Plan;
         using Transformer model = Transformer.Load(config.Model!);
+        model.ReportWarnings(progress);
         Tokenizer tokenizer = Tokenizer.Load(config.Model!);
         plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model!);
         TokenContext[] contexts = [.. HeldOutContexts(config, plan, tokenizer, progress, cancellation)];

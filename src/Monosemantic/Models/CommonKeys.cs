@@ -5,6 +5,8 @@ namespace Monosemantic.Models;
 /// <summary>Keys that the reference library writes into the <c>config.json</c> of every family.</summary>
 internal static class CommonKeys
 {
+    private const int MaxLayers = 10_000;
+
     // What the model is called, which tokens are special, and how texts are generated: none changes a forward pass.
     private static readonly string[] Descriptions =
     [
@@ -57,6 +59,11 @@ internal static class CommonKeys
         string name = config.Text(key) ?? absent;
         return ActivationNames.Find(name) ?? throw config.Refusal(key, $"one of {string.Join(", ", ActivationNames.Known)}", "the model needs an activation that is not built yet");
     }
+
+    /// <summary>Reads how many blocks there are.</summary>
+    /// <param name="config">The config.</param>
+    /// <param name="key">The family's key.</param>
+    internal static int Layers(ConfigReader config, string key) => config.Count(key) is <= MaxLayers and var layers ? layers : throw config.Refusal(key, $"at most {MaxLayers}", "copy the model's own config.json");
 
     /// <summary>Reads how many heads the keys and values have: as many as the queries where the key is null.</summary>
     /// <param name="config">The config.</param>

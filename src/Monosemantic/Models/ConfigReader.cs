@@ -9,6 +9,9 @@ namespace Monosemantic.Models;
 /// </summary>
 public sealed class ConfigReader
 {
+    // Far above any model's sizes, and far below where products of a few of them overflow.
+    private const int MaxCount = 1 << 28;
+
     private readonly Dictionary<string, JsonElement> values;
     private readonly HashSet<string> used = [];
 
@@ -51,9 +54,9 @@ public sealed class ConfigReader
     public int? OptionalCount(string key)
     {
         if (Value(key) is not { } value) return null;
-        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number is > 0 and <= int.MaxValue && number == Math.Floor(number)
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number is > 0 and <= MaxCount && number == Math.Floor(number)
             ? (int)number
-            : throw Wrong(key, value, "a positive whole number");
+            : throw Wrong(key, value, $"a positive whole number, at most {MaxCount}");
     }
 
     /// <summary>A number.</summary>

@@ -56,6 +56,13 @@ public sealed class Transformer : IDisposable
     /// <exception cref="UserErrorException">A file is missing or broken, or holds what the family does not know.</exception>
     public static Transformer Load(string path) => ModelLoader.Load(path);
 
+    /// <summary>Passes on the <see cref="Warnings"/>.</summary>
+    /// <param name="progress">Told of each; null for nobody.</param>
+    public void ReportWarnings(IProgress<ProgressReport>? progress)
+    {
+        foreach (string warning in Warnings) progress?.Report(ProgressReport.Warning(warning));
+    }
+
     /// <summary>The shape of a model on disk, without its weights.</summary>
     /// <param name="path">A Hugging Face folder or a llama2.c file.</param>
     /// <exception cref="UserErrorException">The config is missing or broken, or holds what the family does not know.</exception>
@@ -166,11 +173,13 @@ public sealed class Transformer : IDisposable
 
     private Tensor? Embedded(Tensor tokens, ForwardPass pass)
     {
-        Tensor rows = Weights.Embedding.index_select(0, tokens.reshape(-1)).view(tokens.shape[0], pass.Length, Config.DModel);
-        Tensor embedded = pass.At(HookSite.Embed, -1, Config.EmbeddingScale == 1 ? rows : rows * Config.EmbeddingScale);
+        Tensor looked = Weights.Embedding.index_select(0, tokens.reshape(-1)).view(tokens.shape[0], pass.Length, Config.DModel);
+        Tensor embedded = pass.At(HookSite.Embed, -1, Config.EmbeddingScale == 1 ? looked : looked * Config.EmbeddingScale);
         if (pass.Taps.Finished) return null;
         if (Weights.Positions is null) return embedded;
-        Tensor positions = pass.At(HookSite.PosEmbed, -1, Weights.Positions.narrow(0, pass.Offset, pass.Length).unsqueeze(0).expand(tokens.shape[0], -1, -1));
+        Tensor rows = Weights.Positions.narrow(0, pass.Offset, pass.Length).unsqueeze(0).expand(tokens.shape[0], -1, -1);
+        // A hook may write into what it is given: never into the weights.
+        Tensor positions = pass.At(HookSite.PosEmbed, -1, pass.Wants(HookSite.PosEmbed, -1) ? rows.clone() : rows);
         return pass.Taps.Finished ? null : embedded + positions;
     }
 

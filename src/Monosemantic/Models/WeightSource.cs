@@ -7,6 +7,8 @@ namespace Monosemantic.Models;
 /// <summary>Where a model's named tensors come from: one file or several, of whatever format.</summary>
 internal abstract class WeightSource : IDisposable
 {
+    private static readonly string[] Unread = ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"];
+
     /// <summary>What to name in errors: the file, or the index of several.</summary>
     internal abstract string Path { get; }
 
@@ -24,7 +26,7 @@ internal abstract class WeightSource : IDisposable
         string single = System.IO.Path.Combine(directory, "model.safetensors"), index = System.IO.Path.Combine(directory, "model.safetensors.index.json");
         if (File.Exists(single)) return SafetensorsWeights.OpenSingle(single);
         if (File.Exists(index)) return SafetensorsWeights.OpenSharded(index);
-        string[] others = [.. new[] { "pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack" }.Where(name => File.Exists(System.IO.Path.Combine(directory, name)))];
+        string[] others = [.. Unread.Where(name => File.Exists(System.IO.Path.Combine(directory, name)))];
         throw new UserErrorException(
             $"{directory} has neither model.safetensors nor model.safetensors.index.json{(others.Length > 0 ? $", only {string.Join(", ", others)}" : "")}",
             others.Length > 0 ? "convert the weights to safetensors with the library that wrote them" : "give the folder that holds config.json and the weights");

@@ -105,6 +105,17 @@ public sealed class FamilyHookTests
     }
 
     [Theory]
+    [MemberData(nameof(Families))]
+    public void Writing_into_a_value_never_writes_into_the_weights(string name)
+    {
+        using var family = new FamilyModel(name);
+        using var scope = NewDisposeScope();
+        Tensor one = family.Tokens.narrow(0, 0, 1), before = family.Model.Forward(one);
+        family.Model.Forward(one, (_, value) => value.zero_());
+        Assert.True(before.bytes.SequenceEqual(family.Model.Forward(one).bytes));
+    }
+
+    [Theory]
     [InlineData("gpt_neox", "blocks.0.hook_resid_mid", "read the same residual stream")]
     [InlineData("llama", "hook_pos_embed", "rotated")]
     [InlineData("gpt2", "blocks.0.attn.hook_rot_q", "not rotated")]

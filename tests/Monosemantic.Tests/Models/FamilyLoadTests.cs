@@ -117,6 +117,9 @@ public sealed class FamilyLoadTests : IDisposable
         using var model = Transformer.Load(folder);
         string warning = Assert.Single(model.Warnings);
         Assert.Contains("transformer.h.1.mlp.c_fc.weight holds 2 numbers", warning);
+        var told = new List<ProgressReport>();
+        model.ReportWarnings(new Told(told));
+        Assert.True(Assert.Single(told).IsWarning);
     }
 
     [Fact]
@@ -140,6 +143,11 @@ public sealed class FamilyLoadTests : IDisposable
         (Case("qwen2") with { Name = "others" }).Write(folder);
         using Tensor after = model.Forward(family.Tokens);
         Assert.True(before.bytes.SequenceEqual(after.bytes));
+    }
+
+    private sealed class Told(List<ProgressReport> reports) : IProgress<ProgressReport>
+    {
+        public void Report(ProgressReport value) => reports.Add(value);
     }
 
     private static ModelCase Case(string name)

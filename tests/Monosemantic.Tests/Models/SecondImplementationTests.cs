@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Monosemantic.Models;
 using Monosemantic.Runtime;
 using static TorchSharp.torch;
@@ -12,6 +13,8 @@ public sealed class SecondImplementationTests(ITestOutputHelper output) : IDispo
     private readonly string folder = Directory.CreateTempSubdirectory("monosemantic-tests-").FullName;
 
     public static TheoryData<string> Cases() => [.. ModelCases.All.Select(one => one.Name)];
+
+    public static TheoryData<string> Fixtures() => [.. Directory.GetDirectories(Path.Combine(Repository.Root, "tests", "Monosemantic.Tests", "Fixtures", "models")).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)];
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
@@ -37,6 +40,20 @@ public sealed class SecondImplementationTests(ITestOutputHelper output) : IDispo
         foreach ((string hook, Tensor value) in seen) AssertClose(hook, plain.Seen[hook], value);
         // The fused kernel is what runs when nobody looks.
         AssertClose("logits without hooks", plain.Seen["logits"], model.Forward(tensor(Ids).unsqueeze(0)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Fixtures))]
+    public void The_plain_loops_equal_the_reference(string name)
+    {
+        using var scope = NewDisposeScope();
+        string fixture = Path.Combine(Repository.Root, "tests", "Monosemantic.Tests", "Fixtures", "models", name);
+        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(fixture, "model.safetensors")), expected = SafetensorsFile.Open(Path.Combine(fixture, "expected.safetensors"));
+        Dictionary<string, double[]> weights = file.Header.Entries.ToDictionary(entry => entry.Name, entry => TensorMemory.Floats(file.Read(entry.Name)).ToArray().Select(value => (double)value).ToArray());
+        int[] tokens = [.. expected.Read("input_ids")[1].data<long>().Select(id => (int)id)];
+        var plain = new PlainDecoder(JsonNode.Parse(File.ReadAllText(Path.Combine(fixture, "config.json")))!.AsObject(), weights, tokens);
+        plain.Run();
+        foreach (SafetensorsEntry entry in expected.Header.Entries.Where(entry => entry.Name is not ("input_ids" or "loss_per_token"))) AssertClose(entry.Name, plain.Seen[entry.Name], expected.Read(entry.Name)[1].clone());
     }
 
     private void AssertClose(string hook, double[] expected, Tensor actual)

@@ -15,7 +15,7 @@ public static partial class Gpt2
     private static readonly string[] Ignorable = ["n_ctx", "reorder_and_upcast_attn"];
 
     /// <summary>The registry's entry.</summary>
-    public static ModelFamily Family { get; } = new("gpt2", "GPT-2: learned positions, pre-norm, GELU, tied unembedding", ReadConfig, ReadWeights);
+    public static ModelFamily Family { get; } = new("gpt2", "GPT-2: learned positions, layer norm, joined map to queries, keys and values", ReadConfig, ReadWeights);
 
     /// <summary>The config file of a model with this shape, as Hugging Face's GPT-2 reads it.</summary>
     /// <param name="config">The shape.</param>
@@ -105,7 +105,7 @@ public static partial class Gpt2
 
     private static TransformerConfig ReadConfig(ConfigReader config)
     {
-        int layers = config.Count("n_layer"), dModel = config.Count("n_embd"), heads = config.Count("n_head");
+        int layers = CommonKeys.Layers(config, "n_layer"), dModel = config.Count("n_embd"), heads = config.Count("n_head");
         int width = CommonKeys.SharedWidth(config, "n_head", dModel, heads);
         bool scaled = config.Flag("scale_attn_weights", true), byLayer = config.Flag("scale_attn_by_inverse_layer_idx", false);
         double scale = scaled ? 1 / Math.Sqrt(width) : 1;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Monosemantic.Runtime;
 
 namespace Monosemantic.Models.Families;
 
@@ -16,7 +15,7 @@ public static partial class GptNeo
 
     private static TransformerConfig ReadConfig(ConfigReader config)
     {
-        int layers = config.Count("num_layers"), dModel = config.Count("hidden_size"), heads = config.Count("num_heads"), window = config.OptionalCount("window_size") ?? 256;
+        int layers = CommonKeys.Layers(config, "num_layers"), dModel = config.Count("hidden_size"), heads = config.Count("num_heads"), window = config.OptionalCount("window_size") ?? 256;
         int width = CommonKeys.SharedWidth(config, "num_heads", dModel, heads);
         var shape = new TransformerConfig
         {

@@ -14,7 +14,7 @@ public static partial class GptNeoX
 
     private static TransformerConfig ReadConfig(ConfigReader config)
     {
-        int layers = config.Count("num_hidden_layers"), dModel = config.Count("hidden_size"), heads = config.Count("num_attention_heads");
+        int layers = CommonKeys.Layers(config, "num_hidden_layers"), dModel = config.Count("hidden_size"), heads = config.Count("num_attention_heads");
         int width = CommonKeys.SharedWidth(config, "num_attention_heads", dModel, heads), positions = config.Count("max_position_embeddings");
         RotaryConfig rotary = ReadRotary(config, width, positions);
         bool bias = config.Flag("attention_bias", true);

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Monosemantic.Runtime;
 
 namespace Monosemantic.Models.Families;
 
@@ -21,7 +20,7 @@ internal static partial class LlamaLike
     /// <param name="dHead">Width of a head where the config does not say; null for an even share of the residual stream.</param>
     internal static TransformerConfig Sizes(ConfigReader config, string activationKey = "hidden_act", string activation = "silu", bool tied = false, int? dHead = null)
     {
-        int dModel = config.Count("hidden_size"), heads = config.Count("num_attention_heads"), layers = config.Count("num_hidden_layers");
+        int dModel = config.Count("hidden_size"), heads = config.Count("num_attention_heads"), layers = CommonKeys.Layers(config, "num_hidden_layers");
         int width = config.OptionalCount("head_dim") ?? dHead ?? CommonKeys.SharedWidth(config, "num_attention_heads", dModel, heads);
         return new()
         {
