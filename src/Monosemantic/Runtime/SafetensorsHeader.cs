@@ -22,7 +22,7 @@ public sealed record SafetensorsEntry(string Name, TensorElement Element, Immuta
 public sealed record SafetensorsHeader(ImmutableArray<SafetensorsEntry> Entries, ImmutableDictionary<string, string> Metadata, long DataStart)
 {
     private const long MaxHeaderBytes = 100_000_000;
-    private const int MaxNames = 500_000;
+    private const int MaxNames = 200_000;
 
     /// <summary>Reads and checks the header.</summary>
     /// <param name="file">The file.</param>
@@ -83,7 +83,7 @@ public sealed record SafetensorsHeader(ImmutableArray<SafetensorsEntry> Entries,
             json.BeginObject("__metadata__");
             while (json.NextKey(out string key))
             {
-                if (!metadata.TryAdd(key, json.Text($"__metadata__.{key}"))) throw Bad(path, $"the key {Printable.Of(key)} stands in its __metadata__ twice");
+                if (!metadata.TryAdd(key, json.Text(key))) throw Bad(path, $"the key {Printable.Of(key)} stands in its __metadata__ twice");
                 if (metadata.Count > MaxNames) throw Bad(path, $"its __metadata__ has more than {MaxNames:N0} keys");
             }
         }
@@ -91,20 +91,27 @@ public sealed record SafetensorsHeader(ImmutableArray<SafetensorsEntry> Entries,
         private SafetensorsEntry ReadEntry(ref StrictJson json, string name)
         {
             string? dtype = null;
-            long[]? shape = null, offsets = null;
-            json.BeginObject($"tensor {name}");
-            while (json.NextKey(out string key))
+            Span<long> shape = stackalloc long[TensorElement.MaxDimensions], offsets = stackalloc long[2];
+            int dimensions = -1, ends = -1;
+            try
             {
-                string what = $"{key} of tensor {name}";
-                if (key == "dtype" && dtype is null) dtype = json.Text(what);
-                else if (key == "shape" && shape is null) shape = json.Counts(what, TensorElement.MaxDimensions);
-                else if (key == "data_offsets" && offsets is null) offsets = json.Counts(what, 2);
-                else throw Bad(path, $"tensor {Printable.Of(name)} has the key {Printable.Of(key)} twice, or it is not one of dtype, shape, data_offsets");
+                json.BeginObject("its description");
+                while (json.NextKey(out string key))
+                {
+                    if (key == "dtype" && dtype is null) dtype = json.Text(key);
+                    else if (key == "shape" && dimensions < 0) dimensions = json.Counts(key, shape);
+                    else if (key == "data_offsets" && ends < 0) ends = json.Counts(key, offsets);
+                    else throw new JsonException($"it has the key {key} twice, or it is not one of dtype, shape, data_offsets");
+                }
+                if (dtype is null || dimensions < 0 || ends != 2) throw new JsonException("it lacks its dtype, its shape or its two data_offsets");
             }
-            if (dtype is null || shape is null || offsets is not { Length: 2 }) throw Bad(path, $"tensor {Printable.Of(name)} lacks its dtype, its shape or its two data_offsets");
+            catch (JsonException failure)
+            {
+                throw Bad(path, $"tensor {Printable.Of(name)}: {Printable.Of(failure.Message)}");
+            }
             TensorElement element = TensorElement.Find(dtype)
                 ?? throw Bad(path, $"tensor {Printable.Of(name)} has the type '{Printable.Of(dtype)}', which is not read here; read are {TensorElement.ReadableNames}");
-            return new(name, element, [.. shape], offsets[0], offsets[1]);
+            return new(name, element, [.. shape[..dimensions]], offsets[0], offsets[1]);
         }
 
         private void CheckLayout(long dataBytes)
