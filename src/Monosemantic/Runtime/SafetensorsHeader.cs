@@ -29,15 +29,18 @@ public sealed record SafetensorsHeader(ImmutableArray<SafetensorsEntry> Entries,
     /// <exception cref="UserErrorException">The file is not a valid safetensors file.</exception>
     internal static SafetensorsHeader Read(MappedFile file)
     {
-        if (file.Length < 8) throw Bad(file.Path, $"it has {file.Length} bytes, too few for a header{FileSignature.Remark(file)}");
+        if (file.Length < 8) throw Foreign(file, $"it has {file.Length} bytes, too few for a header");
         ulong length = BitConverter.ToUInt64(file.Span(0, 8));
-        if (length > MaxHeaderBytes) throw Bad(file.Path, $"its header claims {length:N0} bytes; at most {MaxHeaderBytes:N0} are allowed{FileSignature.Remark(file)}");
+        if (length > MaxHeaderBytes) throw Foreign(file, $"its header claims {length:N0} bytes; at most {MaxHeaderBytes:N0} are allowed");
         if ((long)length > file.Length - 8) throw Bad(file.Path, $"its header claims {length:N0} bytes, but only {file.Length - 8:N0} follow: it was cut short");
         ReadOnlySpan<byte> json = file.Span(8, (int)length);
-        if (json.IsEmpty || json[0] != (byte)'{') throw Bad(file.Path, $"its header is not a JSON object{FileSignature.Remark(file)}");
+        if (json.IsEmpty || json[0] != (byte)'{') throw Foreign(file, "its header is not a JSON object");
         if (!Utf8.IsValid(json)) throw Bad(file.Path, "its header is not UTF-8 text");
         return new Parser(file.Path).Parse(json, 8 + (long)length, file.Length);
     }
+
+    // A file of another kind: what it looks like says more than what its first bytes would be as a length.
+    private static UserErrorException Foreign(MappedFile file, string what) => Bad(file.Path, FileSignature.Describe(file) is { } kind ? $"it looks like {kind}" : what);
 
     private static UserErrorException Bad(string path, string what) =>
         new($"{path} is not a valid safetensors file: {what}", "copy or download the file again, or make it again");
