@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Unicode;
 
 namespace Monosemantic.Runtime;
 
@@ -66,6 +67,16 @@ internal static class FileSignature
         {
             if (text.StartsWith(start, StringComparison.OrdinalIgnoreCase)) return kind;
         }
-        return "plain text";
+        return IsUtf8(head) ? "plain text" : null;
+    }
+
+    // The last letter may be cut off.
+    private static bool IsUtf8(ReadOnlySpan<byte> head)
+    {
+        for (int cut = 0; cut <= Math.Min(3, head.Length); cut++)
+        {
+            if (Utf8.IsValid(head[..^cut])) return true;
+        }
+        return false;
     }
 }

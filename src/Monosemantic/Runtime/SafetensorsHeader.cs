@@ -22,22 +22,25 @@ public sealed record SafetensorsEntry(string Name, TensorElement Element, Immuta
 public sealed record SafetensorsHeader(ImmutableArray<SafetensorsEntry> Entries, ImmutableDictionary<string, string> Metadata, long DataStart)
 {
     private const long MaxHeaderBytes = 100_000_000;
-    private const int MaxNames = 500_000;
+    private const int MaxNames = 200_000;
 
     /// <summary>Reads and checks the header.</summary>
     /// <param name="file">The file.</param>
     /// <exception cref="UserErrorException">The file is not a valid safetensors file.</exception>
     internal static SafetensorsHeader Read(MappedFile file)
     {
-        if (file.Length < 8) throw Bad(file.Path, $"it has {file.Length} bytes, too few for a header{FileSignature.Remark(file)}");
+        if (file.Length < 8) throw Foreign(file, $"it has {file.Length} bytes, too few for a header");
         ulong length = BitConverter.ToUInt64(file.Span(0, 8));
-        if (length > MaxHeaderBytes) throw Bad(file.Path, $"its header claims {length:N0} bytes; at most {MaxHeaderBytes:N0} are allowed{FileSignature.Remark(file)}");
+        if (length > MaxHeaderBytes) throw Foreign(file, $"its header claims {length:N0} bytes; at most {MaxHeaderBytes:N0} are allowed");
         if ((long)length > file.Length - 8) throw Bad(file.Path, $"its header claims {length:N0} bytes, but only {file.Length - 8:N0} follow: it was cut short");
         ReadOnlySpan<byte> json = file.Span(8, (int)length);
-        if (json.IsEmpty || json[0] != (byte)'{') throw Bad(file.Path, $"its header is not a JSON object{FileSignature.Remark(file)}");
+        if (json.IsEmpty || json[0] != (byte)'{') throw Foreign(file, "its header is not a JSON object");
         if (!Utf8.IsValid(json)) throw Bad(file.Path, "its header is not UTF-8 text");
         return new Parser(file.Path).Parse(json, 8 + (long)length, file.Length);
     }
+
+    // A file of another kind: what it looks like says more than what its first bytes would be as a length.
+    private static UserErrorException Foreign(MappedFile file, string what) => Bad(file.Path, FileSignature.Describe(file) is { } kind ? $"it looks like {kind}" : what);
 
     private static UserErrorException Bad(string path, string what) =>
         new($"{path} is not a valid safetensors file: {what}", "copy or download the file again, or make it again");
@@ -83,7 +86,7 @@ public sealed record SafetensorsHeader(ImmutableArray<SafetensorsEntry> Entries,
             json.BeginObject("__metadata__");
             while (json.NextKey(out string key))
             {
-                if (!metadata.TryAdd(key, json.Text($"__metadata__.{key}"))) throw Bad(path, $"the key {Printable.Of(key)} stands in its __metadata__ twice");
+                if (!metadata.TryAdd(key, json.Text(key))) throw Bad(path, $"the key {Printable.Of(key)} stands in its __metadata__ twice");
                 if (metadata.Count > MaxNames) throw Bad(path, $"its __metadata__ has more than {MaxNames:N0} keys");
             }
         }
@@ -91,20 +94,27 @@ public sealed record SafetensorsHeader(ImmutableArray<SafetensorsEntry> Entries,
         private SafetensorsEntry ReadEntry(ref StrictJson json, string name)
         {
             string? dtype = null;
-            long[]? shape = null, offsets = null;
-            json.BeginObject($"tensor {name}");
-            while (json.NextKey(out string key))
+            Span<long> shape = stackalloc long[TensorElement.MaxDimensions], offsets = stackalloc long[2];
+            int dimensions = -1, ends = -1;
+            try
             {
-                string what = $"{key} of tensor {name}";
-                if (key == "dtype" && dtype is null) dtype = json.Text(what);
-                else if (key == "shape" && shape is null) shape = json.Counts(what, TensorElement.MaxDimensions);
-                else if (key == "data_offsets" && offsets is null) offsets = json.Counts(what, 2);
-                else throw Bad(path, $"tensor {Printable.Of(name)} has the key {Printable.Of(key)} twice, or it is not one of dtype, shape, data_offsets");
+                json.BeginObject("its description");
+                while (json.NextKey(out string key))
+                {
+                    if (key == "dtype" && dtype is null) dtype = json.Text(key);
+                    else if (key == "shape" && dimensions < 0) dimensions = json.Counts(key, shape);
+                    else if (key == "data_offsets" && ends < 0) ends = json.Counts(key, offsets);
+                    else throw new JsonException($"it has the key {key} twice, or it is not one of dtype, shape, data_offsets");
+                }
+                if (dtype is null || dimensions < 0 || ends != 2) throw new JsonException("it lacks its dtype, its shape or its two data_offsets");
             }
-            if (dtype is null || shape is null || offsets is not { Length: 2 }) throw Bad(path, $"tensor {Printable.Of(name)} lacks its dtype, its shape or its two data_offsets");
+            catch (JsonException failure)
+            {
+                throw Bad(path, $"tensor {Printable.Of(name)}: {Printable.Of(failure.Message)}");
+            }
             TensorElement element = TensorElement.Find(dtype)
                 ?? throw Bad(path, $"tensor {Printable.Of(name)} has the type '{Printable.Of(dtype)}', which is not read here; read are {TensorElement.ReadableNames}");
-            return new(name, element, [.. shape], offsets[0], offsets[1]);
+            return new(name, element, [.. shape[..dimensions]], offsets[0], offsets[1]);
         }
 
         private void CheckLayout(long dataBytes)

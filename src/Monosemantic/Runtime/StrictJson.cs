@@ -33,21 +33,21 @@ internal ref struct StrictJson
 
     /// <summary>A value that must be a list of whole numbers from 0 on.</summary>
     /// <param name="what">What the list is, for errors.</param>
-    /// <param name="most">The most numbers that it may have.</param>
-    internal long[] Counts(string what, int most)
+    /// <param name="counts">Where the numbers go; it says how many there may be.</param>
+    /// <returns>How many there are.</returns>
+    internal int Counts(string what, scoped Span<long> counts)
     {
         Expect(JsonTokenType.StartArray, what, "a list");
-        var counts = new List<long>();
-        while (true)
+        for (int found = 0; ; found++)
         {
             Advance();
-            if (reader.TokenType == JsonTokenType.EndArray) return [.. counts];
-            if (counts.Count == most) throw new JsonException($"{what} has more than {most} numbers");
+            if (reader.TokenType == JsonTokenType.EndArray) return found;
+            if (found == counts.Length) throw new JsonException($"{what} has more than {counts.Length} numbers");
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetUInt64(out ulong count) || count > long.MaxValue)
             {
                 throw new JsonException($"{what} holds something else than whole numbers from 0 to 2^63 - 1");
             }
-            counts.Add((long)count);
+            counts[found] = (long)count;
         }
     }
 

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Monosemantic.Runtime;
-using Monosemantic.Runtime.TensorFiles;
 using TorchSharp;
 
 namespace Monosemantic.Tests.Runtime;
@@ -161,32 +160,33 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[5,9]}}""", 9, "tensor b begins at byte 5")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 8, "4 bytes follow the last tensor")]
     [InlineData("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[4,0]}}""", 0, "begins at byte 4")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,-4]}}""", 4, "data_offsets of tensor b")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,1e1]}}""", 4, "data_offsets of tensor a")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,18446744073709551616]}}""", 4, "data_offsets of tensor a")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}""", 4, "data_offsets of tensor a")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,-4]}}""", 4, "tensor b: data_offsets")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,1e1]}}""", 4, "tensor a: data_offsets")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,18446744073709551616]}}""", 4, "tensor a: data_offsets")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}""", 4, "tensor a: data_offsets")]
     [InlineData("""{"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,0]}}""", 0, "does not fill")]
     [InlineData("""{"a":{"dtype":"F32","shape":[4294967296,4294967296,0],"data_offsets":[0,0]}}""", 0, "does not fill")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", 4, "shape of tensor a")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}""", 4, "shape of tensor a")]
-    [InlineData("""{"a":{"dtype":"F32","shape":"1","data_offsets":[0,4]}}""", 4, "shape of tensor a")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", 4, "tensor a: shape")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}""", 4, "tensor a: shape")]
+    [InlineData("""{"a":{"dtype":"F32","shape":"1","data_offsets":[0,4]}}""", 4, "tensor a: shape")]
     [InlineData("""{"a":{"dtype":"Q9","shape":[1],"data_offsets":[0,4]}}""", 4, "the type 'Q9'")]
     [InlineData("""{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}""", 1, "the type 'F4'")]
-    [InlineData("""{"a":{"dtype":3,"shape":[1],"data_offsets":[0,4]}}""", 4, "dtype of tensor a is not text")]
-    [InlineData("""{"a":{"shape":[1],"data_offsets":[0,4]}}""", 4, "tensor a lacks")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":1}}""", 4, "tensor a has the key extra")]
-    [InlineData("""{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4, "tensor a has the key dtype twice")]
+    [InlineData("""{"a":{"dtype":3,"shape":[1],"data_offsets":[0,4]}}""", 4, "tensor a: dtype is not text")]
+    [InlineData("""{"a":{"shape":[1],"data_offsets":[0,4]}}""", 4, "tensor a: it lacks")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":1}}""", 4, "tensor a: it has the key extra")]
+    [InlineData("""{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4, "tensor a: it has the key dtype twice")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4, "the name a stands in its header twice")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4, "the name a stands in its header twice")]
     [InlineData("""{"\ud800":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4, "surrogate")]
-    [InlineData("""{"__metadata__":{"k":1}}""", 0, "__metadata__.k is not text")]
-    [InlineData("""{"__metadata__":{"k":{"v":"1"}}}""", 0, "__metadata__.k is not text")]
+    [InlineData("""{"__metadata__":{"k":1}}""", 0, "k is not text")]
+    [InlineData("""{"__metadata__":{"k":{"v":"1"}}}""", 0, "k is not text")]
     [InlineData("""{"__metadata__":{"k":"1","k":"2"}}""", 0, "the key k stands in its __metadata__ twice")]
     [InlineData("""{"__metadata__":"x"}""", 0, "__metadata__ is not an object")]
     [InlineData("""{"__metadata__":null}""", 0, "__metadata__ is not an object")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} x""", 4, "cannot be read")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],}}""", 4, "cannot be read")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[[1]],"data_offsets":[0,4]}}""", 4, "shape of tensor a")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],}}""", 4, "trailing comma")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},}""", 4, "cannot be read")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[[1]],"data_offsets":[0,4]}}""", 4, "tensor a: shape")]
     [InlineData("""["a"]""", 0, "not a JSON object")]
     [InlineData(""" {}""", 0, "not a JSON object")]
     [InlineData("", 0, "not a JSON object")]
@@ -222,6 +222,17 @@ public sealed class SafetensorsTests : IDisposable
         string path = Path.Combine(folder, "bad.safetensors");
         File.WriteAllBytes(path, [.. BitConverter.GetBytes(length), .. "{}"u8]);
         Assert.Contains(said, Assert.Throws<UserErrorException>(() => SafetensorsFile.Open(path)).Message);
+    }
+
+    [Fact]
+    public void A_header_of_more_tensors_than_any_model_has_is_refused_within_bounded_memory()
+    {
+        var header = new StringBuilder("{");
+        for (int i = 0; i < 250_000; i++) header.Append($"{(i == 0 ? "" : ",")}\"{i}\":{{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}");
+        string path = Put(Encoding.UTF8.GetBytes(header.Append('}').ToString()), 0);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("more than 200,000 tensors", Assert.Throws<UserErrorException>(() => SafetensorsFile.Open(path)).Message);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2 * new FileInfo(path).Length + (64 << 20));
     }
 
     [Theory]

@@ -8,7 +8,7 @@ namespace Monosemantic.Runtime.TensorFiles;
 /// <param name="Files">The tensors' files by the tensors' names, in the index's order; plain names of files in the same folder.</param>
 internal sealed record ShardIndex(string Path, IReadOnlyList<KeyValuePair<string, string>> Files)
 {
-    private const int MaxBytes = 64 << 20, MaxTensors = 500_000;
+    private const int MaxBytes = 64 << 20, MaxTensors = 200_000;
 
     /// <summary>Reads and checks an index.</summary>
     /// <param name="path">The file, such as <c>model.safetensors.index.json</c>.</param>
@@ -54,7 +54,7 @@ internal sealed record ShardIndex(string Path, IReadOnlyList<KeyValuePair<string
         json.BeginObject("weight_map");
         while (json.NextKey(out string name))
         {
-            string shard = json.Text($"weight_map.{name}");
+            string shard = json.Text(name);
             if (!names.Add(name)) throw Bad(path, $"it names tensor {Printable.Of(name)} twice");
             if (names.Count > MaxTensors) throw Bad(path, $"it names more than {MaxTensors:N0} tensors");
             if (!IsPlainName(shard)) throw Bad(path, $"tensor {Printable.Of(name)} is said to be in '{Printable.Of(shard)}', which is not the plain name of a file in the same folder");
