@@ -6,6 +6,7 @@ try
     return args switch
     {
         ["train-step", .. string[] options] => TrainStepBenchmark.Run(options),
+        ["tokenizers", .. string[] options] => TokenizerBenchmark.Run(options),
         ["kernels"] => KernelBenchmarks.Run(dry: false),
         ["kernels", "--dry"] => KernelBenchmarks.Run(dry: true),
         _ => Usage(),
@@ -19,6 +20,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step [--json FILE] [--quick] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step [--json FILE] [--quick] | tokenizers [--json FILE] [--data DIR] [--quick] | kernels [--dry]");
     return 1;
 }
