@@ -103,7 +103,11 @@ public sealed class TokenizeTests : IDisposable
     {
         var start = new ProcessStartInfo("dotnet", [CommandLine.Program, "tokenize", "--tokenizer", Sample, .. arguments])
         {
-            WorkingDirectory = folder, RedirectStandardInput = true, RedirectStandardOutput = true, StandardInputEncoding = new UTF8Encoding(false), StandardOutputEncoding = Encoding.UTF8,
+            WorkingDirectory = folder,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            StandardInputEncoding = new UTF8Encoding(false),
+            StandardOutputEncoding = Encoding.UTF8,
         };
         using Process process = Process.Start(start)!;
         await process.StandardInput.WriteAsync(input);

@@ -244,6 +244,41 @@ public sealed class HuggingFaceFormatTests
         Gen.String[Gen.Char["▁▁▁theeabb!xy"], 0, 300].Sample(text => Assert.Equal(ByDefinition(text, merges, words), cut.Pieces(text)));
     }
 
+    [Fact]
+    public void Any_value_anywhere_is_read_or_refused()
+    {
+        string post = """{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{"<s>":{"id":"<s>","ids":[1],"tokens":["<s>"]}}}""";
+        string metaspace = """{"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"Split","pattern":{"Regex":"x"},"behavior":"Removed"},{"type":"Metaspace","replacement":"▁"}]}""";
+        string json = System.Text.Encoding.UTF8.GetString(Json(
+            Model(["<unk>", "<s>", "▁", "a", "▁a"], ["▁ a"], """{"unk_token":"<unk>","fuse_unk":true,"byte_fallback":false}"""),
+            LlamaNormalizer, metaspace, LlamaDecoder, post, """[{"id":1,"content":"<s>","special":true}]"""));
+        int refused = 0, places = Places(JsonNode.Parse(json)!).Count;
+        for (int place = 0; place < places; place++)
+        {
+            foreach (string value in new[] { "null", "7", "-1", "\"x\"", "\"\"", "[]", "{}", "[null]", "true", "1e99" })
+            {
+                JsonNode root = JsonNode.Parse(json)!;
+                JsonNode? old = Places(root)[place];
+                old!.ReplaceWith(JsonNode.Parse(value));
+                try
+                {
+                    new Tokenizer(HuggingFaceFormat.Read(System.Text.Encoding.UTF8.GetBytes(root.ToJsonString()), "tokenizer.json")).Decode([3]);
+                }
+                catch (UserErrorException)
+                {
+                    refused++;
+                }
+            }
+        }
+        Assert.True(places > 50 && refused > places * 4, $"{places} places, {refused} refused");
+    }
+
+    private static List<JsonNode> Places(JsonNode node)
+    {
+        IEnumerable<JsonNode?> below = node switch { JsonObject map => map.Select(entry => entry.Value), JsonArray list => list, _ => [] };
+        return [.. below.OfType<JsonNode>().SelectMany(child => Places(child).Prepend(child))];
+    }
+
     private static string ByDefinition(string text, string[] merges, Dictionary<string, int> vocabulary)
     {
         List<string> symbols = [];

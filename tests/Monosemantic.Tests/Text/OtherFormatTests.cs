@@ -166,7 +166,9 @@ public sealed class OtherFormatTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"type":"characters","characters":[]}""", "characters is empty")]
+    [InlineData("""{"type":"characters","characters":[]}""", "characters is empty or holds null")]
+    [InlineData("""{"type":"characters","characters":null}""", "characters")]
+    [InlineData("""{"type":"characters","characters":[null]}""", "characters")]
     [InlineData("""{"type":"characters","characters":["ab"]}""", "not one character")]
     [InlineData("""{"type":"characters","characters":[""]}""", "not one character")]
     [InlineData("""{"type":"characters","characters":["a","a"]}""", "twice")]

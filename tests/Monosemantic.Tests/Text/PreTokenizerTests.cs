@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.RegularExpressions;
 using CsCheck;
 using Monosemantic.Text;
 using Monosemantic.Text.Tokenizers;

@@ -116,7 +116,7 @@ public sealed class RealTokenizerTests
     public void Ids_of_a_document_do_not_depend_on_the_documents_around_it(string file)
     {
         Tokenizer tokenizer = Load(file);
-        Document[] documents = [.. Corpus.Read(new CorpusOptions { Paths = [SharedData.Require("corpora", "tinyshakespeare.txt")] }).Take(500)];
+        Document[] documents = [.. Corpus.Read(new CorpusOptions { Paths = [SharedData.Require("corpora", "tinyshakespeare.txt")] }, cancellation: TestContext.Current.CancellationToken).Take(500)];
         TokenizedDocument[] together = [.. CorpusTokenizer.TokenizeAll(documents, tokenizer, TestContext.Current.CancellationToken)];
         Tokenizer fresh = Load(file);
         foreach (TokenizedDocument document in together.Reverse()) Assert.Equal(fresh.Encode(documents[document.Index].Text), document.Tokens);
@@ -140,6 +140,25 @@ public sealed class RealTokenizerTests
         var other = BpeTokenizer.Create(new BpeOptions(ids) { Merges = lines, ByteLevel = true, PreTokenizer = new RegexPreTokenizer(new(Gpt2PreTokenizer.Pattern), null) });
         string text = File.ReadAllText(SharedData.Require("corpora", "wikitext2_test.txt"))[..400_000];
         Assert.Equal(other.EncodeToIds(text), Load("gpt2_encoder.json").Encode(text));
+    }
+
+    [Fact]
+    public void Gpt_neox_s_ids_are_those_of_another_implementation()
+    {
+        JsonElement model = JsonDocument.Parse(File.ReadAllBytes(SharedData.Require("tokenizers", "gptneox_20B_tokenizer.json"))).RootElement.GetProperty("model");
+        var other = BpeTokenizer.Create(new BpeOptions(model.GetProperty("vocab").Deserialize<Dictionary<string, int>>()!)
+        {
+            Merges = model.GetProperty("merges").Deserialize<string[]>(),
+            ByteLevel = true,
+            PreTokenizer = new RegexPreTokenizer(new(Gpt2PreTokenizer.Pattern), null),
+        });
+        // Runs of spaces are tokens that are added to the model's.
+        string text = string.Join(' ', File.ReadAllText(SharedData.Require("corpora", "wikitext2_test.txt"))[..400_000].Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        Tokenizer tokenizer = Load("gptneox_20B_tokenizer.json");
+        Assert.Equal(other.EncodeToIds(text), tokenizer.Encode(text));
+        Assert.Equal([50276, 34], tokenizer.Encode("  A"));
+        // An id of 0 is an id.
+        Assert.Equal([0, 34], tokenizer.Encode("A", new EncodingPolicy { Add = AddedMarks.Bos }));
     }
 
     private static Tokenizer Load(string file) => Tokenizer.Load(SharedData.Require(["tokenizers", .. file.Split('/')]));
