@@ -16,6 +16,7 @@ namespace Monosemantic.Cli;
 internal sealed class TokenizeRun(Tokenizer tokenizer, string? output, bool json)
 {
     private const string TensorName = "input_ids";
+    private static readonly JsonSerializerOptions OneLine = new(JsonFile.Options) { WriteIndented = false };
 
     internal void Encode(string file, EncodingPolicy policy)
     {
@@ -63,7 +64,7 @@ internal sealed class TokenizeRun(Tokenizer tokenizer, string? output, bool json
         long[] values = [.. ids];
         var item = new SafetensorsWriter.Item(TensorName, TensorElement.Int64, [1, values.Length], stream => stream.Write(MemoryMarshal.AsBytes<long>(values)));
         var metadata = new Dictionary<string, string> { ["tokenizer_sha256"] = tokenizer.Sha256 };
-        if (record is not null) metadata["encoding"] = JsonSerializer.Serialize(record, new JsonSerializerOptions(JsonFile.Options) { WriteIndented = false });
+        if (record is not null) metadata["encoding"] = JsonSerializer.Serialize(record, OneLine);
         SafetensorsWriter.WriteItems(output, [item], metadata);
     }
 

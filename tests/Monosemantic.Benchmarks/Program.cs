@@ -8,6 +8,7 @@ try
         ["train-step", .. string[] options] => TrainStepBenchmark.Run(options),
         ["forward", .. string[] options] => ForwardBenchmark.Run(options),
         ["eval", .. string[] options] => EvalBenchmark.Run(options),
+        ["tokenizers", .. string[] options] => TokenizerBenchmark.Run(options),
         ["kernels"] => KernelBenchmarks.Run(dry: false),
         ["kernels", "--dry"] => KernelBenchmarks.Run(dry: true),
         _ => Usage(),
@@ -21,6 +22,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step [--json FILE] [--quick] | forward [--json FILE] [--quick] | eval [--json FILE] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step | forward | eval | tokenizers | store [--json FILE] [--quick] | kernels [--dry]");
     return 1;
 }

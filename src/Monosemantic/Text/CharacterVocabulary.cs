@@ -91,8 +91,8 @@ public sealed record CharacterVocabulary
     {
         var problems = new List<string>();
         if (Type != TypeName) problems.Add($"type is \"{Type}\"; it must be \"{TypeName}\"");
-        if (Characters.IsDefaultOrEmpty) problems.Add("characters is empty");
-        foreach (string text in Characters.Where(text => !Rune.TryGetRuneAt(text.PadRight(1, '\uD800'), 0, out Rune first) || first.Utf16SequenceLength != text.Length))
+        if (Characters.IsDefaultOrEmpty || Characters.Any(text => text is null)) problems.Add("characters is empty or holds null");
+        else foreach (string text in Characters.Where(text => !Rune.TryGetRuneAt(text.PadRight(1, '\uD800'), 0, out Rune first) || first.Utf16SequenceLength != text.Length))
         {
             problems.Add($"characters has \"{text}\", which is not one character");
         }

@@ -24,7 +24,10 @@ internal sealed record TokenizerJson
     public static TokenizerJson Parse(ReadOnlySpan<byte> utf8, string source)
     {
         Utf8Lines.Check(utf8, source, 0);
-        return JsonFile.Parse<TokenizerJson>(utf8[Utf8Lines.ByteOrderMark(utf8)..], source);
+        var json = JsonFile.Parse<TokenizerJson>(utf8[Utf8Lines.ByteOrderMark(utf8)..], source);
+        // The parser checks a record's members for null, not a list's.
+        if (!json.AddedTokens.IsDefault && !json.AddedTokens.Any(token => token is null)) return json;
+        throw new UserErrorException($"{source}: added_tokens is null or holds null", "take the file from the model's publisher again");
     }
 
     public static TokenizerJson From(TokenizerFile file) => new()

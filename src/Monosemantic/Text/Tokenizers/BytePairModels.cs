@@ -11,7 +11,7 @@ internal static class BytePairModels
     public static BytePairModel ByteLevel(BytePairJson json, Vocabulary vocabulary, string source)
     {
         int[] bytes = vocabulary.ByteTokens(value => ByteAlphabet.ToCharacter(value).ToString());
-        var rules = new MergeTable(vocabulary.Rules(json.ReadMerges(source)));
+        var rules = new MergeTable(vocabulary.Rules(json.ReadMerges(source), source));
         return new BytePairModel(new ByteSymbols(bytes, UnknownOf(json, vocabulary)), rules)
         {
             WholeWords = json.IgnoreMerges ? WholeWords(vocabulary, TextOf) : null,
@@ -25,7 +25,7 @@ internal static class BytePairModels
         UnknownToken unknown = UnknownOf(json, vocabulary);
         int[]? bytes = json.ByteFallback ? FallbackOf(vocabulary, source) : null;
         var symbols = new CharacterSymbols(Characters(vocabulary.IdOf), bytes, unknown);
-        Dictionary<(int Left, int Right), BytePairRule> rules = vocabulary.Rules(json.ReadMerges(source));
+        Dictionary<(int Left, int Right), BytePairRule> rules = vocabulary.Rules(json.ReadMerges(source), source);
         return new BytePairModel(symbols, new MergeTable(rules))
         {
             WholeWords = json.IgnoreMerges ? WholeWords(vocabulary, piece => piece) : null,

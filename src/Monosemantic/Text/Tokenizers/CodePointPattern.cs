@@ -9,7 +9,8 @@ namespace Monosemantic.Text.Tokenizers;
 /// <summary>
 /// A regular expression of a tokenizer's file, matched by code points. .NET matches UTF-16 units, so each character beyond
 /// U+FFFF is shown to it as one of the Basic Multilingual Plane that has the same general category; only syntax that .NET
-/// and the reference (Oniguruma) read alike is taken, the rest is refused by name.
+/// and the reference (Oniguruma) read alike is taken, the rest is refused by name. One difference is left: without regard to case,
+/// .NET does not take U+017F for an s.
 /// </summary>
 internal sealed class CodePointPattern
 {
@@ -132,7 +133,7 @@ internal sealed class CodePointPattern
             else if (inClass && (c == '[' || rest.StartsWith("&&", StringComparison.Ordinal))) return $"the class syntax {rest[..Math.Min(2, rest.Length)]}";
             else if (c == '[') inClass = true;
             else if (c == ']') inClass = false;
-            else if (!inClass && c is '^' or '$' && pattern[Math.Max(0, i - 1)] != '[') return $"the anchor {c}";
+            else if (!inClass && c is '^' or '$') return $"the anchor {c}";
             else if (!inClass && rest.StartsWith("(?", StringComparison.Ordinal) && !Groups.Any(group => rest.StartsWith(group, StringComparison.Ordinal))) return $"the group {rest[..Math.Min(4, rest.Length)]}";
         }
         return null;

@@ -23,10 +23,11 @@ internal sealed class LooseSymbols(int first, Rune[] characters, int[]? byteToke
         int written = 0;
         for (int i = 0; i < count; i++)
         {
-            if (symbols[i] < first) (tokens[written], lengths[written++]) = (symbols[i], bytes[i]);
-            else if (byteTokens is not null) CharacterBytes.Add(characters[symbols[i] - first], byteTokens, tokens, lengths, ref written);
-            else if (unknown.Fuse && written > 0 && tokens[written - 1] == unknown.Token) lengths[written - 1] += bytes[i];
-            else (tokens[written], lengths[written++]) = (unknown.Token, bytes[i]);
+            bool isUnknown = symbols[i] == unknown.Token || (symbols[i] >= first && byteTokens is null);
+            if (isUnknown && unknown.Fuse && written > 0 && tokens[written - 1] == unknown.Token) lengths[written - 1] += bytes[i];
+            else if (isUnknown) (tokens[written], lengths[written++]) = (unknown.Token, bytes[i]);
+            else if (symbols[i] < first) (tokens[written], lengths[written++]) = (symbols[i], bytes[i]);
+            else CharacterBytes.Add(characters[symbols[i] - first], byteTokens!, tokens, lengths, ref written);
         }
         return written;
     }

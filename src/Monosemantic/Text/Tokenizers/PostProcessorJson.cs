@@ -36,10 +36,10 @@ internal sealed class PostProcessorJson(StepReader reader)
     {
         var sides = new[] { ImmutableArray.CreateBuilder<int>(), ImmutableArray.CreateBuilder<int>() };
         int texts = 0;
-        foreach (PartJson part in template.Single)
+        foreach (PartJson? part in template.Single)
         {
             if (part is { Sequence.Id: "A", SpecialToken: null }) texts++;
-            else if (part is { Sequence: null, SpecialToken: { } token } && template.SpecialTokens.TryGetValue(token.Id, out SpecialTokenJson? special)) sides[Math.Min(texts, 1)].AddRange(special.Ids);
+            else if (part is { Sequence: null, SpecialToken: { } token } && template.SpecialTokens.TryGetValue(token.Id, out SpecialTokenJson? special) && special is not null) sides[Math.Min(texts, 1)].AddRange(special.Ids);
             else reader.Add($"{path}.single has a part that is neither the sequence A nor one of special_tokens");
         }
         if (texts != 1) reader.Add($"{path}.single has the sequence A {texts} times; it must be there once");
@@ -55,9 +55,9 @@ internal sealed class PostProcessorJson(StepReader reader)
     private sealed record TemplateJson
     {
         public required string Type { get; init; }
-        public required ImmutableArray<PartJson> Single { get; init; }
+        public required ImmutableArray<PartJson?> Single { get; init; }
         public JsonElement? Pair { get; init; }
-        public required Dictionary<string, SpecialTokenJson> SpecialTokens { get; init; }
+        public required Dictionary<string, SpecialTokenJson?> SpecialTokens { get; init; }
     }
 
     private sealed record PartJson
@@ -79,6 +79,6 @@ internal sealed class PostProcessorJson(StepReader reader)
     {
         public required string Id { get; init; }
         public required ImmutableArray<int> Ids { get; init; }
-        public ImmutableArray<string> Tokens { get; init; } = [];
+        public JsonElement? Tokens { get; init; }
     }
 }

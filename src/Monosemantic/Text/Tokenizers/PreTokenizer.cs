@@ -43,9 +43,6 @@ internal sealed class PreTokenizer
     /// <summary>Cuts text as it comes, without lists, where the steps are no more than a scan; else null.</summary>
     public WordScanner? Scanner { get; }
 
-    /// <summary>Whether the first word can begin with a space that the text does not have.</summary>
-    public bool Inserts => steps.Any(step => step is PrefixSpaceStep or MetaspaceStep { Prepends: true });
-
     /// <summary>Cuts a text.</summary>
     public PreTokens Split(AlignedText text, bool atStart, bool track)
     {
@@ -110,8 +107,6 @@ internal enum PrependScheme
 /// <summary>SentencePiece's mark for a space, and a cut before each.</summary>
 internal sealed class MetaspaceStep(char mark, PrependScheme scheme, bool split) : PreTokenizerStep
 {
-    public bool Prepends => scheme != PrependScheme.Never;
-
     public override PreTokens Apply(PreTokens tokens, bool track)
     {
         var text = new AlignedTextBuilder(tokens.Text, track);
@@ -124,8 +119,10 @@ internal sealed class MetaspaceStep(char mark, PrependScheme scheme, bool split)
             if (word[0] != ' ' && word[0] != mark && (scheme == PrependScheme.Always || (scheme == PrependScheme.First && first))) text.Replace(start, 0, [mark]);
             for (int i = 0; i < length; i++)
             {
-                if (word[i] == ' ') text.Replace(start + i, 1, [mark]);
-                else text.Keep(start + i, 1);
+                int plain = word[i..].IndexOf(' ') is >= 0 and int space ? space : length - i;
+                text.Keep(start + i, plain);
+                i += plain;
+                if (i < length) text.Replace(start + i, 1, [mark]);
             }
             words.Add((before, text.Length - before));
         }

@@ -67,7 +67,9 @@ internal sealed record SentencePieceFile
         var types = ImmutableArray.CreateBuilder<PieceType>();
         var file = new SentencePieceFile { Pieces = [], Types = [], BytePairs = false };
         var problems = new List<string>();
-        foreach (ProtobufField field in ProtobufFields.Read(bytes, source))
+        List<ProtobufField> fields = ProtobufFields.Read(bytes, source);
+        if (!fields.Exists(field => field.Number == 2) || !fields.Exists(field => field.Number == 3)) problems.Add("it is truncated: trainer_spec or normalizer_spec is missing");
+        foreach (ProtobufField field in fields)
         {
             switch (field.Number)
             {

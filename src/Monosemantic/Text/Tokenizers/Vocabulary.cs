@@ -30,7 +30,7 @@ internal sealed class Vocabulary
             Pieces[token.Id] = token.Text;
         }
         AddTokens(added);
-        Report();
+        Report(source);
     }
 
     /// <summary>Each token as the file writes it, by id; null where no token has that id.</summary>
@@ -45,8 +45,9 @@ internal sealed class Vocabulary
 
     /// <summary>The merges by their pair.</summary>
     /// <param name="merges">The merges; the earlier one is applied first.</param>
+    /// <param name="file">The file that they are from, for errors.</param>
     /// <exception cref="UserErrorException">One names what is no token, or stands twice.</exception>
-    public Dictionary<(int Left, int Right), BytePairRule> Rules(ImmutableArray<MergeRule> merges)
+    public Dictionary<(int Left, int Right), BytePairRule> Rules(ImmutableArray<MergeRule> merges, string file)
     {
         var rules = new Dictionary<(int Left, int Right), BytePairRule>(merges.Length);
         for (int rank = 0; rank < merges.Length; rank++)
@@ -58,7 +59,7 @@ internal sealed class Vocabulary
             }
             else if (!rules.TryAdd((leftId, rightId), new BytePairRule(rank, merged))) problems.Add($"the merge \"{left} {right}\" stands twice (merges[{rank}])");
         }
-        Report();
+        Report(file);
         return rules;
     }
 
@@ -70,7 +71,7 @@ internal sealed class Vocabulary
             if (id is < 0 or > MaxId) problems.Add($"token id {id} is out of range; ids are 0..{MaxId}");
             else highest = Math.Max(highest, id);
         }
-        Report();
+        Report(source);
         return highest;
     }
 
@@ -90,10 +91,10 @@ internal sealed class Vocabulary
         }
     }
 
-    private void Report()
+    private void Report(string file)
     {
         List<string> shown = [.. problems.Take(MaxProblems)];
         if (problems.Count > shown.Count) shown.Add($"and {problems.Count - shown.Count} more");
-        if (shown.Count > 0) throw new UserErrorException($"{source}: {string.Join("; ", shown)}", "take the file from the model's publisher again");
+        if (shown.Count > 0) throw new UserErrorException($"{file}: {string.Join("; ", shown)}", "take the file from the model's publisher again");
     }
 }
