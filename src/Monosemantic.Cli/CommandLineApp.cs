@@ -17,6 +17,7 @@ public static class CommandLineApp
     [
         DemoCommand.Create,
         ExtractCommand.Create,
+        StoreCommand.Create,
         TrainCommand.Create,
         EvalCommand.Create,
         SynthCommand.Create,

@@ -9,6 +9,7 @@ try
         ["forward", .. string[] options] => ForwardBenchmark.Run(options),
         ["eval", .. string[] options] => EvalBenchmark.Run(options),
         ["tokenizers", .. string[] options] => TokenizerBenchmark.Run(options),
+        ["store", .. string[] options] => StoreBenchmark.Run(options),
         ["kernels"] => KernelBenchmarks.Run(dry: false),
         ["kernels", "--dry"] => KernelBenchmarks.Run(dry: true),
         _ => Usage(),

@@ -38,7 +38,7 @@ internal static class ExtractCommand
         if (!quiet) PrintPlan(extraction.Plan(folder), quiet);
         ImmutableArray<StoreManifest> stores = Terminal.WithProgress(quiet, progress => extraction.Run(folder, resume, progress, cancellation));
         if (quiet) Console.Out.Write(JsonFile.ToText(stores));
-        else Terminal.PrintTable("stored", [.. stores.Select(store => (store.Plan.HookPoint, Describe(store))), ("peak memory", Megabytes(ProcessMemory.Peak))]);
+        else Terminal.PrintTable("stored", [.. stores.Select(store => (store.Plan.HookPoint, Describe(store))), ("peak memory", StoreTable.Size(ProcessMemory.Peak))]);
     }
 
     private static void PrintPlan(ExtractionPlan plan, bool json)
@@ -48,13 +48,13 @@ internal static class ExtractCommand
             Console.Out.Write(JsonFile.ToText(plan));
             return;
         }
-        string free = plan.BytesFree is { } bytes ? $" ({Megabytes(bytes)} free)" : "";
+        string free = plan.BytesFree is { } bytes ? $" ({StoreTable.Size(bytes)} free)" : "";
         Terminal.PrintTable("plan",
         [
             ("rows", $"{plan.Rows:N0} ({plan.TrainingRows:N0} training, {plan.HeldOutRows:N0} held out) from {plan.Tokens:N0} tokens"),
-            .. plan.Stores.Select(store => (store.HookPoint, $"{store.DModel} wide, {store.Dtype.ToString().ToLowerInvariant()}, {Megabytes(store.Bytes)}")),
-            ("on disk", Megabytes(plan.BytesOnDisk) + free),
-            ("peak memory", Megabytes(plan.PeakMemoryBytes)),
+            .. plan.Stores.Select(store => (store.HookPoint, $"{store.DModel} wide, {store.Dtype.ToString().ToLowerInvariant()}, {StoreTable.Size(store.Bytes)}")),
+            ("on disk", StoreTable.Size(plan.BytesOnDisk) + free),
+            ("peak memory", StoreTable.Size(plan.PeakMemoryBytes)),
             ("time", $"{TimeSpan.FromSeconds(Math.Ceiling(plan.Seconds)):g} at {plan.RowsPerSecond:N0} rows/s"),
         ]);
     }
@@ -65,5 +65,4 @@ internal static class ExtractCommand
         return $"{store.Rows:N0} rows x {store.Plan.DModel}, {store.Shards.Length} shards, mean norm {store.Statistics.MeanNorm:F3}{outliers}";
     }
 
-    private static string Megabytes(long bytes) => $"{bytes / 1e6:N0} MB";
 }

@@ -67,22 +67,13 @@ public sealed class ActivationWriter : IDisposable
         {
             throw new ArgumentException($"{rows.Length} values, {documents.Length} documents, {positions.Length} positions and {tokens.Length} tokens are not rows of width {Plan.DModel}", nameof(rows));
         }
-        // Whatever goes wrong from here on, rows that were counted may not be in a file.
-        closed = true;
-        for (int done = 0; done < documents.Length;)
+        for (int done = 0, count; done < documents.Length; done += count)
         {
             bool heldOut = IsHeldOut(documents[done]);
-            Enter(heldOut, documents[done]);
-            int most = Math.Min(Math.Min(documents.Length - done, RowsAtOnce), Math.Min(shards.Room(heldOut), ownBlocks ? int.MaxValue : BlockRows - shards.OpenBlock));
-            int count = 1;
-            while (count < most && IsHeldOut(documents[done + count]) == heldOut) count++;
-            for (int i = 0; i < count; i++) Encode(rows.Slice((done + i) * Plan.DModel, Plan.DModel), i, positions[done + i], documents[done + i]);
-            shards.Add(heldOut, bytes.AsSpan(0, count * Plan.Dtype.RowBytes(Plan.DModel)), scales.AsSpan(0, count), documents.Slice(done, count), positions.Slice(done, count), tokens.Slice(done, count));
-            if (!ownBlocks && shards.OpenBlock == BlockRows) shards.EndBlock();
-            if (shards.IsFull) shards.Finish(sums.Take());
-            done += count;
+            count = 1;
+            while (done + count < documents.Length && IsHeldOut(documents[done + count]) == heldOut) count++;
+            Add(rows.Slice(done * Plan.DModel, count * Plan.DModel), documents.Slice(done, count), positions.Slice(done, count), tokens.Slice(done, count), heldOut);
         }
-        closed = false;
     }
 
     /// <summary>Writes the last shard and the manifest: only now is the folder a store.</summary>
@@ -139,6 +130,25 @@ public sealed class ActivationWriter : IDisposable
         }
     }
 
+    /// <summary>Adds rows of one split, whatever the plan says of their documents.</summary>
+    internal void Add(ReadOnlySpan<float> rows, ReadOnlySpan<int> documents, ReadOnlySpan<int> positions, ReadOnlySpan<int> tokens, bool heldOut)
+    {
+        ObjectDisposedException.ThrowIf(closed, this);
+        // Whatever goes wrong from here on, rows that were counted may not be in a file.
+        closed = true;
+        Enter(heldOut, documents);
+        for (int done = 0; done < documents.Length;)
+        {
+            int count = Math.Min(Math.Min(documents.Length - done, RowsAtOnce), Math.Min(shards.Room(heldOut), ownBlocks ? int.MaxValue : BlockRows - shards.OpenBlock));
+            for (int i = 0; i < count; i++) Encode(rows.Slice((done + i) * Plan.DModel, Plan.DModel), i, positions[done + i], documents[done + i]);
+            shards.Add(heldOut, bytes.AsSpan(0, count * Plan.Dtype.RowBytes(Plan.DModel)), scales.AsSpan(0, count), documents.Slice(done, count), positions.Slice(done, count), tokens.Slice(done, count));
+            if (!ownBlocks && shards.OpenBlock == BlockRows) shards.EndBlock();
+            if (shards.IsFull) shards.Finish(sums.Take());
+            done += count;
+        }
+        closed = false;
+    }
+
     /// <summary>Rows of one split so far.</summary>
     internal long RowsOf(bool heldOut) => shards.RowsOf(heldOut);
 
@@ -160,10 +170,10 @@ public sealed class ActivationWriter : IDisposable
         return lastIsHeldOut;
     }
 
-    private void Enter(bool heldOut, int document)
+    private void Enter(bool heldOut, ReadOnlySpan<int> documents)
     {
-        if (heldOut == inHeldOut) return;
-        if (inHeldOut) throw new ArgumentException($"document {document} is for training, but held-out rows were added already: add the rows of training documents first", nameof(document));
+        if (heldOut == inHeldOut || documents.IsEmpty) return;
+        if (inHeldOut) throw new ArgumentException($"document {documents[0]} is for training, but held-out rows were added already: add the rows of training documents first", nameof(documents));
         if (shards.IsOpen) shards.Finish(sums.Take());
         inHeldOut = true;
     }

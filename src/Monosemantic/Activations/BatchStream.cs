@@ -73,12 +73,13 @@ internal sealed class BatchBuffer(int rows, int dModel)
 /// Cuts windows into batches, ahead of whoever reads them: while one batch is used, a task fills the other buffer, and another
 /// task prepares the next window. Exactly two buffers and at most two windows; what goes wrong in a task reaches the reader.
 /// </summary>
-internal sealed class BatchStream
+internal sealed class BatchStream : IDisposable
 {
     private readonly IWindowSequence windows;
     private readonly int rows, dModel;
     private readonly CancellationTokenSource stop = new();
     private Task<IRowWindow?> next;
+    private Task<ActivationBatch?>? pending;
     private IRowWindow? window;
     private int at;
     private long index;
@@ -101,25 +102,42 @@ internal sealed class BatchStream
     {
         var stream = new BatchStream(windows(), rows, dModel, firstIndex);
         BatchBuffer filling = new(rows, dModel), free = new(rows, dModel);
-        Task<ActivationBatch?> pending = stream.Start(filling);
         try
         {
-            while (pending.GetAwaiter().GetResult() is { } ready)
+            while (stream.Await(filling) is { } ready)
             {
                 (filling, free) = (free, filling);
-                pending = stream.Start(filling);
+                stream.Start(filling);
                 yield return ready;
             }
         }
         finally
         {
-            stream.End(pending);
+            stream.Dispose();
             // The last batches may be looked at after the end, when the files behind them may be gone.
             foreach (BatchBuffer buffer in new[] { filling, free }) if (buffer.Filled > 0) buffer.ValuesInArray();
         }
     }
 
-    private Task<ActivationBatch?> Start(BatchBuffer buffer) => Task.Run(() => Fill(buffer));
+    /// <summary>Ends the tasks: a reader that stops early must not leave one behind that reads files or runs the model.</summary>
+    public void Dispose()
+    {
+        stop.Cancel();
+        // Nobody asked for the outcome of what is still under way.
+        if (pending is not null) Settle(pending);
+        Settle(next);
+        if (next.IsCompletedSuccessfully) next.Result?.Dispose();
+        window?.Dispose();
+        stop.Dispose();
+    }
+
+    private ActivationBatch? Await(BatchBuffer buffer)
+    {
+        if (pending is null) Start(buffer);
+        return pending!.GetAwaiter().GetResult();
+    }
+
+    private void Start(BatchBuffer buffer) => pending = Task.Run(() => Fill(buffer));
 
     private ActivationBatch? Fill(BatchBuffer buffer)
     {
@@ -145,17 +163,6 @@ internal sealed class BatchStream
     }
 
     private Task<IRowWindow?> Prepare() => Task.Run(() => windows.Next(stop.Token));
-
-    // A reader that stops early must not leave a task behind that reads files or runs the model; nobody asked for its outcome.
-    private void End(Task<ActivationBatch?> pending)
-    {
-        stop.Cancel();
-        Settle(pending);
-        Settle(next);
-        if (next.IsCompletedSuccessfully) next.Result?.Dispose();
-        window?.Dispose();
-        stop.Dispose();
-    }
 
     private static void Settle(Task task)
     {

@@ -13,9 +13,8 @@ internal sealed record Calibration(ImmutableArray<double> MedianNorms, double Ro
     private const int RowsForMedian = 8192, LeastPasses = 2;
 
     /// <summary>Runs the first groups, until there are enough rows and passes.</summary>
-    public static Calibration Run(ActivationSource source, ContextSchedule schedule, StoreDtype dtype)
+    public static Calibration Run(ActivationSource source, ContextSchedule schedule, StoreDtype dtype, GroupActivations group)
     {
-        var group = new GroupActivations(source, schedule.LargestGroup);
         var sink = new EncodingSink(source, dtype);
         List<double>[] norms = [.. source.Hooks.Select(_ => new List<double>())];
         double seconds = 0;

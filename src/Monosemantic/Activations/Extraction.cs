@@ -14,6 +14,7 @@ public sealed class Extraction : IDisposable
     private readonly TokenizedCorpus corpus;
     private readonly ContextSchedule schedule;
     private readonly IDisposable? model;
+    private readonly Lazy<GroupActivations> group;
     private readonly Lazy<Calibration> calibration;
     private readonly Lazy<ImmutableArray<StorePlan>> plans;
 
@@ -37,7 +38,8 @@ public sealed class Extraction : IDisposable
         Check(config, source, corpus);
         (this.config, this.source, this.corpus, this.model) = (config, source, corpus, model);
         schedule = new ContextSchedule(config, corpus, cancellation);
-        calibration = new(() => Calibration.Run(source, schedule, config.Dtype));
+        group = new(() => new GroupActivations(source, schedule.LargestGroup));
+        calibration = new(() => Calibration.Run(source, schedule, config.Dtype, group.Value));
         plans = new(() => [.. source.Hooks.Select(hook => config.PlanFor(hook, source.Model, corpus, Outliers))]);
     }
 
@@ -53,6 +55,9 @@ public sealed class Extraction : IDisposable
     internal ContextSchedule Schedule => schedule;
 
     internal ImmutableArray<StorePlan> StorePlans => plans.Value;
+
+    /// <summary>Memory for the activations of one forward pass.</summary>
+    internal GroupActivations Group => group.Value;
 
     /// <summary>Loads what the settings name.</summary>
     /// <param name="config">The settings.</param>
@@ -94,9 +99,8 @@ public sealed class Extraction : IDisposable
         ExtractionPlan.RequireSpace(this, corpus, folder);
         using var stores = new HookStores(StorePlans, corpus.TokenTexts, folder, resume);
         if (stores.Finished) return stores.Complete();
-        var group = new GroupActivations(source, schedule.LargestGroup);
         var reporter = new RowProgress(progress, stores.RowsOf(false) + stores.RowsOf(true), schedule.Rows, StorePlans);
-        foreach (bool heldOut in new[] { false, true }) Run(heldOut, stores, group, reporter, cancellation);
+        foreach (bool heldOut in new[] { false, true }) Run(heldOut, stores, reporter, cancellation);
         return stores.Complete();
     }
 
@@ -108,7 +112,7 @@ public sealed class Extraction : IDisposable
         corpus.Documents.Dispose();
     }
 
-    private void Run(bool heldOut, HookStores stores, GroupActivations group, RowProgress reporter, CancellationToken cancellation)
+    private void Run(bool heldOut, HookStores stores, RowProgress reporter, CancellationToken cancellation)
     {
         SplitSchedule split = schedule[heldOut ? StoreSplit.HeldOut : StoreSplit.Training];
         int number = split.GroupOf(stores.CandidatesOf(heldOut));
@@ -118,8 +122,8 @@ public sealed class Extraction : IDisposable
             long first = split.FirstRow(number++);
             if (rows.Count == 0) continue;
             cancellation.ThrowIfCancellationRequested();
-            group.Compute(rows, StorePlans[0].Outliers);
-            stores.Add(rows, group.Values, group.Outliers, heldOut, first, split.RowLimit);
+            Group.Compute(rows, StorePlans[0].Outliers);
+            stores.Add(rows, Group.Values, Group.Outliers, heldOut, first, split.RowLimit);
             reporter.Report(stores.RowsOf(false) + stores.RowsOf(true), rows.Contexts.Sum(context => (long)context.Length));
         }
     }

@@ -6,7 +6,8 @@ namespace Monosemantic.Activations;
 /// <summary>What an extraction is going to take: known where it can be counted, measured by a short calibration where not.</summary>
 public sealed record ExtractionPlan
 {
-    private const long SmallParts = 8 << 20;
+    // Measured: what hashing, compressing and a shard's task take beside their data, once and for each store.
+    private const long SmallParts = 12 << 20, SmallPartsPerStore = 16 << 20;
 
     /// <summary>Rows at each hook point; at most, where outliers are left out.</summary>
     public required long Rows { get; init; }
@@ -51,7 +52,7 @@ public sealed record ExtractionPlan
             Tokens = TokensOf(training) + TokensOf(heldOut),
             BytesOnDisk = stores.Sum(store => store.Bytes),
             BytesFree = FreeBytes(folder),
-            PeakMemoryBytes = calibration.PeakBytes + stores.Sum(store => WriterBytes(extraction.Config, store, schedule.Rows)),
+            PeakMemoryBytes = calibration.PeakBytes + SmallParts + stores.Sum(store => WriterBytes(extraction.Config, store, schedule.Rows)),
             RowsPerSecond = calibration.RowsPerSecond,
             Seconds = schedule.Rows / calibration.RowsPerSecond,
             Stores = stores,
@@ -114,7 +115,7 @@ public sealed record ExtractionPlan
     private static long WriterBytes(ExtractionConfig config, PlannedStore store, long rows)
     {
         long perShard = Math.Min(config.RowsPerShard, rows), shards = rows / config.RowsPerShard;
-        return SmallParts + (256L * store.Dtype.RowBytes(store.DModel)) + (60 * perShard) + (2000 * shards);
+        return SmallPartsPerStore + (256L * store.Dtype.RowBytes(store.DModel)) + (60 * perShard) + (2000 * shards);
     }
 
     private static long TokensOf(SplitSchedule split) => (long)(split.Tokens * (split.RowLimit / (double)Math.Max(1, split.Candidates)));

@@ -16,13 +16,11 @@ public sealed class LiveActivations : IActivationRows, IDisposable
     private readonly Extraction extraction;
     private readonly LiveSplit training, heldOut;
     private readonly Lock gate = new();
-    private readonly GroupActivations group;
 
     private LiveActivations(Extraction extraction, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         if (extraction.Source.Hooks.Length != 1) throw new UserErrorException($"hooks names {extraction.Source.Hooks.Length} points; on the fly there can be one", "name one hook point, or extract a store for each");
         this.extraction = extraction;
-        group = new GroupActivations(extraction.Source, extraction.Schedule.LargestGroup);
         training = new LiveSplit(this, extraction.Schedule[StoreSplit.Training], progress, cancellation);
         heldOut = new LiveSplit(this, extraction.Schedule[StoreSplit.HeldOut], progress, cancellation);
     }
@@ -115,8 +113,8 @@ public sealed class LiveActivations : IActivationRows, IDisposable
     {
         lock (gate)
         {
-            group.Compute(rows, Plan.Outliers);
-            use(group.Values[0], group.Outliers);
+            extraction.Group.Compute(rows, Plan.Outliers);
+            use(extraction.Group.Values[0], extraction.Group.Outliers);
         }
     }
 

@@ -52,7 +52,7 @@ internal sealed unsafe class MappedShard : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         int count = values.Length / dModel;
-        if (first > Rows - count) throw new ArgumentOutOfRangeException(nameof(values));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(first, Rows - count);
         // Rows without scales of their own are decoded together, as far as a span reaches.
         int atOnce = dtype == StoreDtype.Int8 ? 1 : Math.Max(1, int.MaxValue / rowBytes);
         for (int row = 0; row < count; row += atOnce)

@@ -58,7 +58,7 @@ internal sealed class StoreFolder : IDisposable
         if (!Directory.Exists(path)) return new($"the activation store {path} does not exist", "make it with `monosemantic extract`");
         if (File.Exists(System.IO.Path.Combine(path, PlanName)))
         {
-            return new($"the activation store {path} is unfinished: it has no {ManifestName}", "finish it with the same `monosemantic extract` command and --resume");
+            return new($"the activation store {path} is unfinished: it has no {ManifestName}", "finish it with the command that began it and --resume");
         }
         string[] stores = [.. Directory.EnumerateDirectories(path).Where(inner => File.Exists(System.IO.Path.Combine(inner, ManifestName))).Order(StringComparer.Ordinal)];
         if (stores.Length == 0) return new($"{path} is not an activation store: it has no {ManifestName}", "give the folder that `monosemantic extract` wrote");

@@ -50,6 +50,9 @@ public sealed record StorePlan
     /// <summary>The settings of the extraction, folders by their last part; null where the store was not extracted here.</summary>
     public ExtractionConfig? Extraction { get; init; }
 
+    /// <summary>The stores that this one was put together from; null where it was not.</summary>
+    public ImmutableArray<MergedStore>? Merged { get; init; }
+
     /// <summary>The build that wrote the store.</summary>
     public string CodeVersion { get; init; } = Runtime.CodeVersion.Current;
 
@@ -98,6 +101,12 @@ public sealed record StorePlan
         }
     }
 }
+
+/// <summary>A store that became part of another.</summary>
+/// <param name="Sha256">SHA-256 of its manifest.</param>
+/// <param name="Corpus">Its text.</param>
+/// <param name="FirstDocument">What was added to its document numbers; the split is of the numbers before that.</param>
+public sealed record MergedStore(string Sha256, CorpusIdentity Corpus, int FirstDocument);
 
 /// <summary>Which model something was computed with.</summary>
 /// <param name="Name">What it is called.</param>

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
 using static TorchSharp.torch;

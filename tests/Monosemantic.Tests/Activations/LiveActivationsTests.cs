@@ -66,7 +66,7 @@ public sealed class LiveActivationsTests : IDisposable
         };
         ExtractionConfig config = new() { Model = "toy", Hooks = ["a"], Context = 13, Batch = 3 };
         TokenizedCorpus corpus = SimulatedModel.Corpus(200, Vocabulary);
-        using LiveActivations live = LiveActivations.Of(new Extraction(config, counting, corpus, TestContext.Current.CancellationToken));
+        using LiveActivations live = LiveActivations.Of(new Extraction(config, counting, corpus, TestContext.Current.CancellationToken), cancellation: TestContext.Current.CancellationToken);
         int rows = live.Shuffled(64, 16 * 39, 1, epochs: 1).Sum(batch => batch.Rows);
         Assert.Equal(live.RowCount(StoreSplit.All), rows);
         var schedule = new ContextSchedule(config, corpus, TestContext.Current.CancellationToken);
@@ -76,7 +76,7 @@ public sealed class LiveActivationsTests : IDisposable
     [Fact]
     public void A_stream_that_is_left_early_stops_computing()
     {
-        using LiveActivations live = LiveActivations.Of(Extraction(new() { Model = "toy", Hooks = ["a"], Context = 13, Batch = 3 }));
+        using LiveActivations live = LiveActivations.Of(Extraction(new() { Model = "toy", Hooks = ["a"], Context = 13, Batch = 3 }), cancellation: TestContext.Current.CancellationToken);
         for (int i = 0; i < 20; i++) Assert.Equal(8, live.Shuffled(8, 50, i).First().Rows);
     }
 
@@ -84,7 +84,7 @@ public sealed class LiveActivationsTests : IDisposable
     public void Several_hook_points_are_refused()
     {
         var extraction = new Extraction(new() { Model = "toy", Hooks = ["a", "b"], Context = 13 }, SimulatedModel.Source(Vocabulary, "a", "b"), SimulatedModel.Corpus(10, Vocabulary), TestContext.Current.CancellationToken);
-        Assert.Contains("hooks names 2 points", Assert.Throws<UserErrorException>(() => LiveActivations.Of(extraction)).Message, StringComparison.Ordinal);
+        Assert.Contains("hooks names 2 points", Assert.Throws<UserErrorException>(() => LiveActivations.Of(extraction, cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
     private static Extraction Extraction(ExtractionConfig config) => new(config, SimulatedModel.Source(Vocabulary, "a"), SimulatedModel.Corpus(40, Vocabulary), TestContext.Current.CancellationToken);

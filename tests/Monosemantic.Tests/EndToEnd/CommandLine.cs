@@ -38,6 +38,28 @@ internal static class CommandLine
         return await finished;
     }
 
+    /// <summary>Starts a command and kills it, as kill -9 does, some time after a condition holds; false where it ended before.</summary>
+    internal static async Task<bool> KillAsync(string folder, Func<bool> when, TimeSpan after, params string[] arguments)
+    {
+        using Process process = Start(Program, folder, arguments);
+        Task<CommandResult> finished = FinishAsync(process);
+        while (!finished.IsCompleted && !when()) await Task.Delay(1, TestContext.Current.CancellationToken);
+        await Task.WhenAny(finished, Task.Delay(after, TestContext.Current.CancellationToken));
+        process.Kill();
+        return (await finished).ExitCode == 128 + Kill;
+    }
+
+    /// <summary>Starts a command and hands it over while it runs.</summary>
+    internal static async Task<CommandResult> WhileRunningAsync(string folder, Func<bool> when, Func<Task> act, params string[] arguments)
+    {
+        using Process process = Start(Program, folder, arguments);
+        Task<CommandResult> finished = FinishAsync(process);
+        while (!finished.IsCompleted && !when()) await Task.Delay(1, TestContext.Current.CancellationToken);
+        Assert.False(finished.IsCompleted, "the command ended before its time");
+        await act();
+        return await finished;
+    }
+
     private static Process Start(string program, string folder, string[] arguments, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };

@@ -1,5 +1,4 @@
 using Monosemantic.Activations;
-using Monosemantic.Dictionaries;
 using Monosemantic.Features;
 using Monosemantic.Runtime;
 using static TorchSharp.torch;

@@ -1,6 +1,5 @@
 using Monosemantic.Dictionaries;
 using Monosemantic.Metrics;
-using Monosemantic.Runtime;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Tests.Metrics;

@@ -340,7 +340,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         return new string('·', text.Length - start.Length) + inner + new string('·', start.Length - inner.Length);
     }
 
-    private Task Searchable() => Page.WaitForSelectorAsync("#shown[data-whole]");
+    private Task<Microsoft.Playwright.IElementHandle?> Searchable() => Page.WaitForSelectorAsync("#shown[data-whole]");
 
     private static bool Holds(string text, string query) => text.Contains(query, StringComparison.OrdinalIgnoreCase);
 

@@ -16,14 +16,7 @@ internal static class Assignment
         if (rows > columns || costs.Length != (long)rows * columns) throw new ArgumentException($"{costs.Length} costs are not {rows} rows of at least as many columns", nameof(costs));
         double[] u = new double[rows], v = new double[columns], shortest = new double[columns];
         int[] columnOf = new int[rows], rowOf = new int[columns], path = new int[columns];
-        Array.Fill(columnOf, -1);
-        Array.Fill(rowOf, -1);
-        for (int row = 0; row < rows; row++)
-        {
-            int best = System.Numerics.Tensors.TensorPrimitives.IndexOfMin(costs.AsSpan(row * columns, columns));
-            u[row] = costs[(row * columns) + best];
-            if (rowOf[best] < 0) (rowOf[best], columnOf[row]) = (row, best);
-        }
+        StartFromMinima(costs, u, columnOf, rowOf);
         for (int row = 0; row < rows; row++)
         {
             if (columnOf[row] < 0) Augment(row);
@@ -74,6 +67,19 @@ internal static class Assignment
                 if (rowOf[nearest] < 0) return nearest;
                 row = rowOf[nearest];
             }
+        }
+    }
+    // Each row takes its cheapest column where that is still free.
+    private static void StartFromMinima(float[] costs, double[] u, int[] columnOf, int[] rowOf)
+    {
+        int columns = rowOf.Length;
+        Array.Fill(columnOf, -1);
+        Array.Fill(rowOf, -1);
+        for (int row = 0; row < columnOf.Length; row++)
+        {
+            int best = System.Numerics.Tensors.TensorPrimitives.IndexOfMin(costs.AsSpan(row * columns, columns));
+            u[row] = costs[(row * columns) + best];
+            if (rowOf[best] < 0) (rowOf[best], columnOf[row]) = (row, best);
         }
     }
 }

@@ -32,17 +32,20 @@ public static class SyntheticStore
         config.Check("the settings");
         if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()) throw new UserErrorException($"{folder} is not empty", "choose an empty or new folder with --out");
         SyntheticModel model = SyntheticModel.Create(config, progress, cancellation);
-        using ActivationWriter writer = ActivationWriter.Create(folder, Plan(name, config, rows, dtype));
+        StorePlan plan = Plan(name, config, rows, dtype);
+        using ActivationWriter writer = ActivationWriter.Create(folder, plan);
         var sampler = new SyntheticSampler(model);
         float[] x = new float[RowsAtOnce * config.HiddenDim];
-        for (long first = 0; first < rows; first += RowsAtOnce)
+        long written = 0;
+        // A store keeps the documents for training before those held out.
+        foreach (int[] documents in new[] { false, true }.SelectMany(heldOut => Documents(plan, heldOut).Chunk(RowsAtOnce / DocumentRows)))
         {
             cancellation.ThrowIfCancellationRequested();
-            int count = (int)Math.Min(RowsAtOnce, rows - first);
-            sampler.Draw(first, count, x);
-            int[] indices = [.. Enumerable.Range((int)first, count)];
-            writer.Add(x.AsSpan(0, count * config.HiddenDim), [.. indices.Select(i => i / DocumentRows)], [.. indices.Select(i => i % DocumentRows)], new int[count]);
-            progress?.Report(new("synth", first + count, rows, "rows"));
+            long[] samples = [.. documents.SelectMany(document => Enumerable.Range(0, DocumentRows).Select(position => SampleOf(document, position))).Where(sample => sample < rows)];
+            sampler.Draw(samples, x);
+            writer.Add(x.AsSpan(0, samples.Length * config.HiddenDim), [.. samples.Select(i => (int)(i / DocumentRows))], [.. samples.Select(i => (int)(i % DocumentRows))], new int[samples.Length]);
+            written += samples.Length;
+            progress?.Report(new("synth", written, rows, "rows"));
         }
         // The truth first: a store whose truth is missing would be taken for another.
         model.Save(Path.Combine(folder, TruthFolder));
@@ -59,6 +62,8 @@ public static class SyntheticStore
 
     /// <summary>Index of the sample that a row holds.</summary>
     internal static long SampleOf(int document, int position) => ((long)document * DocumentRows) + position;
+
+    private static IEnumerable<int> Documents(StorePlan plan, bool heldOut) => Enumerable.Range(0, plan.Corpus.Documents).Where(document => plan.Split.IsHeldOut(document) == heldOut);
 
     private static StorePlan Plan(string name, SyntheticConfig config, long rows, StoreDtype dtype) => new()
     {

@@ -1,5 +1,3 @@
-using Monosemantic.Features;
-
 namespace Monosemantic.Reports.Panels;
 
 /// <summary>The drawing of the dictionary.</summary>

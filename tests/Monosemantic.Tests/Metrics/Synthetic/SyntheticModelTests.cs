@@ -49,7 +49,7 @@ public sealed class SyntheticModelTests
     public void The_descents_gradient_is_that_of_its_loss()
     {
         using var scope = NewDisposeScope();
-        Tensor rows = TensorMemory.FromFloats(FeatureDirections.Draw(new() { NumFeatures = 7, HiddenDim = 5 }, null, default).Directions, 7, 5).mul(1.3).requires_grad_(true);
+        Tensor rows = TensorMemory.FromFloats(FeatureDirections.Draw(new() { NumFeatures = 7, HiddenDim = 5 }, null, TestContext.Current.CancellationToken).Directions, 7, 5).mul(1.3).requires_grad_(true);
         Tensor products = rows.mm(rows.t()), lengths = (rows * rows).sum(1);
         Tensor loss = (products * products).sum() - (lengths * lengths).sum() + (7 * (lengths - 1).square().sum());
         loss.backward();
@@ -73,7 +73,7 @@ public sealed class SyntheticModelTests
     [Fact]
     public void Independent_features_fire_as_often_and_as_strongly_as_they_should()
     {
-        SyntheticModel model = SyntheticModel.Create(new() { NumFeatures = 50, HiddenDim = 20, FiringProbability = new() { GeneratorName = FiringLaw.Linear, MaxProb = 0.3, MinProb = 0.05 }, StdFiringMagnitudes = new() { Value = 0.2 }, Bias = 1 });
+        SyntheticModel model = SyntheticModel.Create(new() { NumFeatures = 50, HiddenDim = 20, FiringProbability = new() { GeneratorName = FiringLaw.Linear, MaxProb = 0.3, MinProb = 0.05 }, StdFiringMagnitudes = new() { Value = 0.2 }, Bias = 1 }, cancellation: TestContext.Current.CancellationToken);
         SparseCode code = new SyntheticSampler(model).Draw(0, 20_000, null);
         double[] rates = Rates(code);
         Assert.All(Enumerable.Range(0, 50), i => Assert.Equal(model.Probabilities[i], rates[i], 5 * Math.Sqrt(model.Probabilities[i] / 20_000)));
@@ -84,7 +84,7 @@ public sealed class SyntheticModelTests
     [Fact]
     public void Correlated_features_keep_their_rates_and_fire_together_as_the_copula_says()
     {
-        SyntheticModel model = SyntheticModel.Create(new() { NumFeatures = 12, HiddenDim = 20, FiringProbability = new() { Probability = 0.5 }, Correlation = new(2, 0.6) });
+        SyntheticModel model = SyntheticModel.Create(new() { NumFeatures = 12, HiddenDim = 20, FiringProbability = new() { Probability = 0.5 }, Correlation = new(2, 0.6) }, cancellation: TestContext.Current.CancellationToken);
         SparseCode code = new SyntheticSampler(model).Draw(0, 40_000, null);
         double[] rates = Rates(code);
         Assert.All(rates, rate => Assert.Equal(0.5, rate, 0.015));
@@ -109,9 +109,13 @@ public sealed class SyntheticModelTests
     {
         SyntheticModel model = SyntheticModel.Create(new()
         {
-            NumFeatures = 100, HiddenDim = 16, FiringProbability = new() { Probability = 0.4 }, MeanFiringMagnitudes = new() { Value = 2 }, StdFiringMagnitudes = new() { Value = 0.5 },
+            NumFeatures = 100,
+            HiddenDim = 16,
+            FiringProbability = new() { Probability = 0.4 },
+            MeanFiringMagnitudes = new() { Value = 2 },
+            StdFiringMagnitudes = new() { Value = 0.5 },
             Hierarchy = new() { TotalRootNodes = 5, BranchingFactor = 3, MaxDepth = 2, MutuallyExclusivePortion = 1, ScaleChildrenByParent = true },
-        });
+        }, cancellation: TestContext.Current.CancellationToken);
         SparseCode code = new SyntheticSampler(model).Draw(0, 5000, null);
         double childSum = 0, children = 0, expected = 0;
         for (int row = 0; row < code.Rows; row++)
@@ -128,7 +132,7 @@ public sealed class SyntheticModelTests
     [Fact]
     public void Samples_depend_on_their_index_alone()
     {
-        SyntheticModel model = SyntheticModel.Create(new() { NumFeatures = 30, HiddenDim = 8, Noise = 0.1, Correlation = new(3, 0.2) });
+        SyntheticModel model = SyntheticModel.Create(new() { NumFeatures = 30, HiddenDim = 8, Noise = 0.1, Correlation = new(3, 0.2) }, cancellation: TestContext.Current.CancellationToken);
         var sampler = new SyntheticSampler(model);
         float[] whole = new float[40 * 8], part = new float[10 * 8];
         SparseCode code = sampler.Draw(0, 40, whole), later = sampler.Draw(30, 10, part);
@@ -139,7 +143,7 @@ public sealed class SyntheticModelTests
     [Fact]
     public void Activations_are_the_mixture_of_the_true_features()
     {
-        SyntheticModel model = SyntheticModel.Create(new() { NumFeatures = 30, HiddenDim = 8, Bias = 2 });
+        SyntheticModel model = SyntheticModel.Create(new() { NumFeatures = 30, HiddenDim = 8, Bias = 2 }, cancellation: TestContext.Current.CancellationToken);
         float[] x = new float[20 * 8];
         SparseCode code = new SyntheticSampler(model).Draw(0, 20, x);
         for (int row = 0; row < 20; row++)
@@ -153,7 +157,7 @@ public sealed class SyntheticModelTests
     [Fact]
     public void Settings_that_make_no_sense_are_all_named_at_once()
     {
-        var error = Assert.Throws<UserErrorException>(() => SyntheticModel.Create(new() { NumFeatures = 0, Noise = -1, FiringProbability = new() { Probability = 2 } }));
+        var error = Assert.Throws<UserErrorException>(() => SyntheticModel.Create(new() { NumFeatures = 0, Noise = -1, FiringProbability = new() { Probability = 2 } }, cancellation: TestContext.Current.CancellationToken));
         Assert.Contains("num_features is 0", error.Message);
         Assert.Contains("noise is -1", error.Message);
         Assert.Contains("probability is 2", error.Message);
