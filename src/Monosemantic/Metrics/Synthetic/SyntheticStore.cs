@@ -38,7 +38,7 @@ public static class SyntheticStore
         float[] x = new float[RowsAtOnce * config.HiddenDim];
         long written = 0;
         // A store keeps the documents for training before those held out.
-        foreach (int[] documents in new[] { false, true }.SelectMany(heldOut => Documents(plan, heldOut).Chunk(RowsAtOnce / DocumentRows)))
+        foreach (int[] documents in Documents(plan, heldOut: false).Chunk(RowsAtOnce / DocumentRows).Concat(Documents(plan, heldOut: true).Chunk(RowsAtOnce / DocumentRows)))
         {
             cancellation.ThrowIfCancellationRequested();
             long[] samples = [.. documents.SelectMany(document => Enumerable.Range(0, DocumentRows).Select(position => SampleOf(document, position))).Where(sample => sample < rows)];
