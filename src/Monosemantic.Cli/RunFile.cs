@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Monosemantic.Runtime;
+using Monosemantic.Training;
 
 namespace Monosemantic.Cli;
 
@@ -11,12 +12,19 @@ internal static class RunFile
     internal static T Read<T>(string? path, IEnumerable<string> overrides)
         where T : new()
     {
-        JsonObject settings = path is null
-            ? new JsonObject()
-            : Parse(File.Exists(path) ? File.ReadAllText(path) : throw new UserErrorException($"the run file {path} does not exist", "leave it out to use the defaults, or check the path"), path);
+        JsonObject settings = ReadObject(path);
         string source = Apply(settings, overrides) ? path is null ? "--set" : $"{path} with --set" : path ?? "the settings";
-        return JsonFile.Parse<T>(JsonSerializer.SerializeToUtf8Bytes(settings, JsonFile.Options), source);
+        return Parse<T>(settings, source);
     }
+
+    /// <summary>A run file's object; empty where there is no file.</summary>
+    internal static JsonObject ReadObject(string? path) => path is null
+        ? new JsonObject()
+        : Parse(File.Exists(path) ? File.ReadAllText(path) : throw new UserErrorException($"the run file {path} does not exist", "leave it out to use the defaults, or check the path"), path);
+
+    /// <summary>Settings from an object, after its preset, if it names one, has filled in what it leaves out.</summary>
+    internal static T Parse<T>(JsonObject settings, string source) =>
+        JsonFile.Parse<T>(JsonSerializer.SerializeToUtf8Bytes(typeof(T) == typeof(SaeTrainingConfig) ? SaePresets.Expand(settings) : settings, JsonFile.Options), source);
 
     /// <summary>Settings with some keys overridden.</summary>
     internal static T Override<T>(T settings, IEnumerable<string> overrides)
@@ -51,7 +59,8 @@ internal static class RunFile
         }
     }
 
-    private static bool Apply(JsonObject settings, IEnumerable<string> overrides)
+    /// <summary>Applies overrides in order; says whether there was one.</summary>
+    internal static bool Apply(JsonObject settings, IEnumerable<string> overrides)
     {
         bool any = false;
         foreach (string text in overrides)

@@ -1,36 +1,55 @@
 using System.CommandLine;
-using Monosemantic.Activations;
+using System.Text.Json.Nodes;
 using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
 using Monosemantic.Training;
 
 namespace Monosemantic.Cli.Commands;
 
-/// <summary><c>train</c>: a sparse autoencoder on an activation store.</summary>
+/// <summary><c>train</c>: sparse autoencoders, transcoders and crosscoders on activations, one or many in a pass.</summary>
 internal static class TrainCommand
 {
     internal static Command Create()
     {
-        var file = new Argument<string?>("run.json") { Description = "settings; any key left out keeps its default", Arity = ArgumentArity.ZeroOrOne };
-        Option<string> activations = CommonOptions.Directory("--activations", "the activation store to train on"), output = CommonOptions.Out("where the autoencoder goes");
+        var file = new Argument<string?>("run.json")
+        {
+            Description = "settings; any key left out keeps its default; \"preset\" takes over another tool's defaults; an array \"runs\" of settings trains many in one pass",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var sources = new TrainingSources();
+        Option<string> output = CommonOptions.Out("where the autoencoder goes, or a folder for each of many");
         Option<string[]> set = CommonOptions.Set();
         Option<bool> resume = CommonOptions.Resume(), json = CommonOptions.Json();
+        var board = new Option<string?>("--tensorboard") { Description = "also write TensorBoard event files to this folder", HelpName = "DIR" };
         var command = new ToolCommand(
             "train",
-            "Trains a sparse autoencoder on an activation store, with checkpoints.",
-            "monosemantic train --activations activations/demo/store --out activations/sae --set d_sae=4096 --set k=32") { file, activations, output, set, resume, json };
+            "Trains sparse autoencoders on activations, with checkpoints. `list architectures` says which kinds there are; --set preset=saelens (dictionary_learning, sparsify, openai, anthropic_2023, anthropic_2024) starts from another tool's defaults.",
+            "monosemantic train --activations activations/demo/store --out activations/sae --set architecture=batch_topk --set d_sae=4096 --set k=32") { file, output, set, resume, board, json };
+        foreach (Option option in sources.All) command.Add(option);
         command.SetAction((parsed, cancellation) =>
         {
-            var config = RunFile.Read<SaeTrainingConfig>(parsed.GetValue(file), parsed.GetValue(set) ?? []);
-            config.Check(parsed.GetValue(file) ?? "the settings");
+            string? path = parsed.GetValue(file);
+            JsonObject settings = RunFile.ReadObject(path);
             bool quiet = parsed.GetValue(json);
-            using ActivationStore store = ActivationStore.Open(parsed.GetRequiredValue(activations));
-            using SparseAutoencoder sae = Terminal.WithProgress(quiet, progress =>
-                SaeTrainer.Train(config, StoreInput.From(store, config), parsed.GetRequiredValue(output), parsed.GetValue(resume), TrainProgress.Of(progress, config), cancellation: cancellation));
-            if (quiet) Console.Out.Write(JsonFile.ToText(new { sae.Config, sae.Provenance }));
-            else Terminal.PrintTable("trained", [("features", $"{sae.Config.DSae:N0}"), ("tokens", $"{sae.Provenance.Tokens:N0}"), ("folder", parsed.GetRequiredValue(output))]);
+            string folder = parsed.GetRequiredValue(output), source = path ?? "the settings";
+            string[] overrides = parsed.GetValue(set) ?? [];
+            using OpenSources open = sources.Open(parsed, quiet, cancellation);
+            if (settings["runs"] is JsonArray) ManyRuns.Train(settings, source, overrides, open, folder, parsed.GetValue(resume), quiet, cancellation);
+            else One(settings, source, overrides, open, folder, parsed.GetValue(resume), parsed.GetValue(board), quiet, cancellation);
             return Task.FromResult(0);
         });
         return command;
+    }
+
+    private static void One(JsonObject settings, string source, string[] overrides, OpenSources sources, string folder, bool resume, string? board, bool quiet, CancellationToken cancellation)
+    {
+        RunFile.Apply(settings, overrides);
+        var config = RunFile.Parse<SaeTrainingConfig>(settings, source);
+        config.Check(source);
+        TensorBoardLog? events = board is null ? null : new TensorBoardLog(board);
+        using SparseAutoencoder sae = Terminal.WithProgress(quiet, progress =>
+            SaeTrainer.Train(config, sources.Input(config), folder, resume, TrainProgress.Of(progress, config, events), cancellation: cancellation));
+        if (quiet) Console.Out.Write(JsonFile.ToText(new { sae.Config, sae.Provenance }));
+        else Terminal.PrintTable("trained", [("architecture", sae.Config.Architecture), ("features", $"{sae.Config.DSae:N0}"), ("tokens", $"{sae.Provenance.Tokens:N0}"), ("folder", folder)]);
     }
 }

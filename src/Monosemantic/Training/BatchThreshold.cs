@@ -3,7 +3,7 @@ using Monosemantic.Dictionaries;
 namespace Monosemantic.Training;
 
 /// <summary>The running threshold with which a selection over batches will work token by token.</summary>
-internal sealed class BatchThreshold(BatchThresholdConfig config)
+internal sealed class BatchThreshold(BatchThresholdConfig config, long totalSteps)
 {
     /// <summary>The threshold so far; below 0 where there is none yet.</summary>
     internal double Value { get; set; } = config.Update == ThresholdUpdate.EmaFromZero ? 0 : -1;
@@ -21,7 +21,8 @@ internal sealed class BatchThreshold(BatchThresholdConfig config)
             if (smallest > 0) Value = (config.Beta * Value) + ((1 - config.Beta) * smallest);
             return;
         }
-        if (step <= config.StartStep) return;
+        // A run shorter than twice the wait would have no threshold, or one of few batches.
+        if (step <= Math.Min(config.StartStep, totalSteps / 2)) return;
         Value = Value < 0 ? smallest : (config.Beta * Value) + ((1 - config.Beta) * smallest);
     }
 

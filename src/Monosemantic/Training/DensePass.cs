@@ -39,7 +39,8 @@ internal sealed unsafe class DensePass(SaeTrainingConfig config, TrainingRule ru
             int rows = Math.Min(Tokens, step.Rows - start);
             Tensor x = centred.narrow(0, start, rows), target = targets.narrow(0, start, rows);
             Encode(x, rows, active, step);
-            if (rule.Options.Sparsity == SparsityLoss.Lp && step.Power != 1) RowPowers(start, rows, step);
+            if (rule.Options.Sparsity == SparsityLoss.Lp && step.Power != 1) RowPowers(start, rows, step, step.RowPowers, step.Power);
+            if (step.NextPower is { } next) RowPowers(start, rows, step, step.NextRowPowers, next);
             Decode(values, reconstruction.Residual.narrow(0, start, rows), bases?.narrow(0, start, rows), rows);
             reconstruction.Finish(start, rows, (float*)TensorMemory.Address(targets), ofSecond: false);
             if (rule.HasSecond)
@@ -80,13 +81,13 @@ internal sealed unsafe class DensePass(SaeTrainingConfig config, TrainingRule ru
     }
 
     // (sum v^p) of each token, over all features.
-    private void RowPowers(int start, int rows, StepContext step)
+    private void RowPowers(int start, int rows, StepContext step, double[] into, double power)
     {
         float* valuesAt = At(values);
-        Array.Clear(step.RowPowers, start, rows);
+        Array.Clear(into, start, rows);
         for (int feature = 0; feature < weights.DSae; feature++)
         {
-            for (int row = 0; row < rows; row++) step.RowPowers[start + row] += SparsityTerm.RowPower(rule.Options, &feature, valuesAt + ((long)feature * Tokens) + row, 1, step);
+            for (int row = 0; row < rows; row++) into[start + row] += SparsityTerm.RowPower(rule.Options, &feature, valuesAt + ((long)feature * Tokens) + row, 1, step, power);
         }
     }
 

@@ -1,6 +1,6 @@
 namespace Monosemantic.Training;
 
-/// <summary>Linear rise, plateau, linear fall to 0.</summary>
+/// <summary>Linear rise (again after each resampling, where asked), plateau, fall to 0.</summary>
 internal static class LearningRateSchedule
 {
     /// <summary>The learning rate of a step.</summary>
@@ -10,7 +10,8 @@ internal static class LearningRateSchedule
     {
         long total = config.TotalSteps, decaySteps = (long)(config.LrDecayFraction * total);
         double rise = config.LrWarmUpSteps == 0 ? 1 : Math.Min((step + (config.LrWarmUpFromZero ? 0 : 1)) / (double)config.LrWarmUpSteps, 1);
-        double fall = decaySteps == 0 ? 1 : Math.Min((total - step) / (double)decaySteps, 1);
-        return config.PeakLr * rise * fall;
+        if (config.Resampling is { WarmUpSteps: > 0 } resampling && step >= resampling.Every) rise = Math.Min(step % resampling.Every / (double)resampling.WarmUpSteps, 1);
+        double left = decaySteps == 0 ? 1 : Math.Min((total - step) / (double)decaySteps, 1);
+        return config.PeakLr * rise * (config.LrDecay == LrDecay.Linear ? left : (1 - Math.Cos(Math.PI * left)) / 2);
     }
 }

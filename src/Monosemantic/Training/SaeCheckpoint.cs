@@ -23,16 +23,15 @@ internal sealed record CheckpointManifest
 
 /// <summary>
 /// Everything that the rest of a training run depends on, in a folder <c>checkpoint-N</c> that appears under its name only
-/// when it is whole. The two newest are kept.
+/// when it is whole. Only the newest are kept.
 /// </summary>
 internal static class SaeCheckpoint
 {
     private const string Prefix = "checkpoint-";
     private const string ManifestName = "checkpoint.json";
     private const string StateName = "state.safetensors";
-    private const int Kept = 2;
 
-    internal static void Save(string folder, CheckpointManifest manifest, SaeLearner learner)
+    internal static void Save(string folder, CheckpointManifest manifest, SaeLearner learner, int keep)
     {
         string target = Path.Combine(folder, $"{Prefix}{manifest.Steps:D9}"), temporary = $"{target}.tmp";
         if (Directory.Exists(target)) return;
@@ -44,7 +43,7 @@ internal static class SaeCheckpoint
         }
         JsonFile.Write(Path.Combine(temporary, ManifestName), manifest);
         Directory.Move(temporary, target);
-        foreach (string old in Finished(folder).SkipLast(Kept)) Directory.Delete(old, recursive: true);
+        foreach (string old in Finished(folder).SkipLast(keep)) Directory.Delete(old, recursive: true);
     }
 
     /// <summary>Loads the newest checkpoint of the folder into the learner; null where there is none.</summary>
@@ -62,6 +61,11 @@ internal static class SaeCheckpoint
         MemoryMarshal.Cast<byte, long>(file.Bytes("since_fired")).CopyTo(learner.Firing.Since);
         learner.Threshold.Value = MemoryMarshal.Cast<byte, double>(file.Bytes("threshold"))[0];
         learner.Sparsity.State = MemoryMarshal.Cast<byte, double>(file.Bytes("sparsity")).ToArray();
+        if (learner.Resampling is { } resampling)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            resampling.Restore(file.Read("resampling.rows"), MemoryMarshal.Cast<byte, double>(file.Bytes("resampling.keys")), MemoryMarshal.Cast<byte, long>(file.Bytes("resampling.steps_since")), MemoryMarshal.Cast<byte, long>(file.Bytes("resampling.times"))[0]);
+        }
         learner.Updates = manifest.Steps;
         return manifest;
     }
@@ -94,6 +98,7 @@ internal static class SaeCheckpoint
         new("since_fired", tensor(learner.Firing.Since)),
         new("threshold", tensor(new[] { learner.Threshold.Value })),
         new("sparsity", tensor(learner.Sparsity.State)),
+        .. learner.Resampling?.Checkpoint ?? [],
     ];
 
     private static IEnumerable<KeyValuePair<string, Tensor>> State(SaeLearner learner)

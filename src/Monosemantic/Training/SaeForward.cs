@@ -37,6 +37,7 @@ internal sealed unsafe class SaeForward : IDisposable
         Traces = new PursuitTrace[rule.IsPursuit ? config.Batch : 0];
         hasPres = rule.HasSecond || rule.CanBeDense;
         Step.RowPowers = new double[config.Batch];
+        Step.NextRowPowers = new double[config.Batch];
     }
 
     internal SaeEncoder Encoder { get; }
@@ -54,6 +55,9 @@ internal sealed unsafe class SaeForward : IDisposable
     internal int Rows { get; private set; }
 
     internal SparseCode? Code { get; private set; }
+
+    /// <summary>What inputs are whitened by; null for nothing.</summary>
+    internal Whitening? Whitening { get; set; }
 
     private bool SubtractsBDec { get; }
 
@@ -76,6 +80,8 @@ internal sealed unsafe class SaeForward : IDisposable
     {
         Rows = rows;
         (int, int)? bad = Copy(values, At(inputs), rows, weights.DIn, scale);
+        if (config.InputScaling == InputScaling.LayerNorm) InputScaler.Apply(InputNormalisation.LayerNorm, Inputs, weights.DIn);
+        Whitening?.Apply(inputs.narrow(0, 0, rows));
         return bad is null && outputs is not null ? Copy(outputs, At(targets), rows, weights.DOut, outputScale) : bad;
     }
 
@@ -89,6 +95,7 @@ internal sealed unsafe class SaeForward : IDisposable
         Step.K = config.KAt(step, weights.DIn);
         Step.Sparsity = sparsity.At(step);
         Step.Power = sparsity.Power;
+        Step.NextPower = sparsity.NextPower;
         Step.Norms = norms;
         if (norms != null) DecoderNorm.Lengths(weights, rule.Options.Sites, norms, threads);
         Centre();
@@ -131,24 +138,17 @@ internal sealed unsafe class SaeForward : IDisposable
         return count;
     }
 
-    /// <summary>The mean Lp loss of the code with another exponent; 0 where there is none.</summary>
-    internal double PowerLoss(double? power)
+    /// <summary>The mean loss of the batch with the exponent that annealing will bring next; 0 where there is none.</summary>
+    internal double NextPowerLoss()
     {
-        if (power is not { } p || Code is not { } code) return 0;
-        double before = Step.Power, sum = 0;
-        Step.Power = p;
-        fixed (int* features = code.Features)
-        fixed (float* values = code.Values)
+        if (Step.NextPower is not { } power) return 0;
+        double sum = 0;
+        for (int row = 0; row < Rows; row++)
         {
-            for (int row = 0; row < code.Rows; row++)
-            {
-                int at = code.RowOffsets[row];
-                double total = SparsityTerm.RowPower(rule.Options, features + at, values + at, code.RowOffsets[row + 1] - at, Step);
-                sum += rule.Options.Sparsity == SparsityLoss.Lp && total > 0 ? Math.Pow(total, 1 / p) : total;
-            }
+            double total = Step.NextRowPowers[row];
+            sum += rule.Options.Sparsity == SparsityLoss.Lp && total > 0 ? Math.Pow(total, 1 / power) : total;
         }
-        Step.Power = before;
-        return sum / code.Rows;
+        return sum / Rows;
     }
 
     /// <summary>Gradient of W_skip: error' x, in blocks of output rows.</summary>
@@ -245,7 +245,8 @@ internal sealed unsafe class SaeForward : IDisposable
         {
             int end = tile.RowEnds[row];
             rule.Activate(tile.Features + at, tile.Pres + at, tile.Values + at, end - at, step);
-            if (powers) step.RowPowers[start + row] = SparsityTerm.RowPower(rule.Options, tile.Features + at, tile.Values + at, end - at, step);
+            if (powers) step.RowPowers[start + row] = SparsityTerm.RowPower(rule.Options, tile.Features + at, tile.Values + at, end - at, step, step.Power);
+            if (step.NextPower is { } next) step.NextRowPowers[start + row] = SparsityTerm.RowPower(rule.Options, tile.Features + at, tile.Values + at, end - at, step, next);
             at = end;
         }
         Reconstruction.Decode(tile, start, rows, At(targets), bases is null ? null : At(bases));

@@ -35,13 +35,14 @@ internal sealed unsafe class SaeLearner : IDisposable
         Rule = architecture.NewRule(config.RuleOptions(sites), Weights);
         Sparsity = new SparsitySchedule(config);
         Firing = new FiringCounts(config);
-        Threshold = new BatchThreshold(config.BatchThreshold);
+        Threshold = new BatchThreshold(config.BatchThreshold, config.TotalSteps);
         forward = new SaeForward(config, Rule, Weights, this.threads, separateTargets: dOut is not null);
         auxiliary = new AuxiliaryLoss(config, shape.DOut, this.threads, forward.Encoder);
         backward = new SparseBackward(this.config, Rule, Weights, Gradients, this.threads);
         optimiser = new SaeOptimiser(config, this.threads);
         if (Rule.CanBeDense) dense = new DensePass(config, Rule, Weights, Gradients, forward.Reconstruction, backward, this.threads);
         if (Rule.IsPursuit) pursuit = new PursuitPass(Weights, Gradients, this.threads);
+        if (config.Resampling is not null) Resampling = new Resampler(config, new(Weights, Gradients, Means, Squares));
         if (config.GhostGradients > 0) ghosts = new GhostGradients(config, Weights, Gradients);
     }
 
@@ -60,6 +61,16 @@ internal sealed unsafe class SaeLearner : IDisposable
     internal SparsitySchedule Sparsity { get; }
 
     internal FiringCounts Firing { get; }
+
+    /// <summary>Replaces dead features; null where that is not asked for.</summary>
+    internal Resampler? Resampling { get; }
+
+    /// <summary>What inputs are whitened by, owned from then on; null for nothing.</summary>
+    internal Whitening? Whitening
+    {
+        get => forward.Whitening;
+        set => forward.Whitening = value;
+    }
 
     /// <summary>What a batch-wide selection becomes token by token.</summary>
     internal BatchThreshold Threshold { get; }
@@ -150,6 +161,7 @@ internal sealed unsafe class SaeLearner : IDisposable
         Updates++;
         double clip = config.ClipGradNorm > 0 ? Math.Min(1, config.ClipGradNorm / (GradientNorm + 1e-6)) : 1;
         optimiser.Update(new(Weights, Gradients, Means, Squares), backward.Touched, lr, Updates, clip);
+        Resampling?.AfterStep(Updates - 1, Code is null ? dense!.Counts.Fired : FiringCounts.Fired(forward.Entries, config.DSae), Inputs, SquaredErrors, Rows);
     }
 
     // A sparsity loss and a threshold with a gradient have other means against dead features.
@@ -260,7 +272,7 @@ internal sealed unsafe class SaeLearner : IDisposable
         if (Rule.Options.PreActCoefficient > 0) terms.Add(new("pre_act", pull));
         if (HasAuxiliary) terms.Add(new("aux", config.AuxCoefficient * (aux?.Loss ?? 0)));
         if (ghosts is not null) terms.Add(new("ghost", ghost));
-        if (config.Sparsity.PAnnealing is not null) Sparsity.Record(Updates, penalty / Math.Max(step.Sparsity, double.Epsilon), forward.PowerLoss(Sparsity.NextPower));
+        if (config.Sparsity.PAnnealing is not null) Sparsity.Record(Updates, penalty / Math.Max(step.Sparsity, double.Epsilon), forward.NextPowerLoss());
         return new(terms.Sum(term => term.Value), error, aux?.Loss ?? 0, variance, (int)Math.Min(active, int.MaxValue), dead, terms.ToImmutable());
     }
 
@@ -276,6 +288,8 @@ internal sealed unsafe class SaeLearner : IDisposable
     {
         foreach (SaeWeights weights in new[] { Weights, Gradients, Means, Squares }) weights.Dispose();
         auxiliary.Dispose();
+        Resampling?.Dispose();
+        Whitening?.Dispose();
         dense?.Dispose();
         forward.Dispose();
     }

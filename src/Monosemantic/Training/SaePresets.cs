@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
 
@@ -123,6 +125,29 @@ public static class SaePresets
             _ => throw new UserErrorException($"preset is \"{name}\"; it must be one of {string.Join(", ", Names)}", Suggestion.Nearest(name, Names) is { } near ? $"did you mean {near}?" : "leave it out for this tool's own defaults"),
         };
         return architecture is null ? preset : preset with { Architecture = SaeArchitecture.Of(architecture).Name };
+    }
+
+    /// <summary>Settings with their preset, if they name one, filled in below them.</summary>
+    /// <param name="settings">A run file's object; left as it is.</param>
+    /// <exception cref="UserErrorException">The preset is not known.</exception>
+    public static JsonObject Expand(JsonObject settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        if (settings["preset"] is not JsonValue name || name.GetValueKind() != JsonValueKind.String) return settings;
+        string? architecture = settings["architecture"] is JsonValue value && value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : null;
+        JsonObject expanded = JsonSerializer.SerializeToNode(Of(name.GetValue<string>(), architecture), JsonFile.Options)!.AsObject();
+        Lay(settings, expanded);
+        expanded.Remove("preset");
+        return expanded;
+    }
+
+    private static void Lay(JsonObject over, JsonObject under)
+    {
+        foreach ((string key, JsonNode? value) in over)
+        {
+            if (value is JsonObject inner && under[key] is JsonObject below) Lay(inner, below);
+            else under[key] = value?.DeepClone();
+        }
     }
 
     /// <summary>dictionary_learning's defaults for what a trainer of its trains.</summary>

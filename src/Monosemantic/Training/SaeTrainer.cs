@@ -11,11 +11,11 @@ namespace Monosemantic.Training;
 /// </summary>
 public sealed class SaeTrainer : IDisposable
 {
-    private const string RunName = "run.json";
     private const int CheckpointVersion = 1;
     private readonly SaeTrainingInput input;
     private readonly SaeLearner learner;
     private readonly string runSha256;
+    private readonly DivergenceWatch watch;
 
     /// <summary>Sets up a run at its first step.</summary>
     /// <param name="config">The run file.</param>
@@ -28,11 +28,13 @@ public sealed class SaeTrainer : IDisposable
         ArgumentNullException.ThrowIfNull(input);
         config.Check("the training config");
         (Config, this.input) = (config, input);
-        Scale = ScaleOf(config, input.DModel, input.MeanNorm);
+        watch = new DivergenceWatch(config);
+        Scale = input.SiteScales is null ? ScaleOf(config, input.DModel, input.MeanNorm) : 1;
         TargetScale = input.DOut is { } width ? ScaleOf(config, width, input.TargetMeanNorm) : Scale;
         learner = new SaeLearner(config, input.DModel, threads, input.DOut, input.Sites);
+        if (config.InputScaling == InputScaling.Whitening) learner.Whitening = Whitening.Of(input, Scale);
         Initialise();
-        runSha256 = Hashing.OfText($"{JsonFile.ToText(config with { CheckpointEvery = 0 })}|{input.DModel}|{Scale:R}|{input.HookPoint}|{input.ModelSha256}|{input.StoreSha256}");
+        runSha256 = Hashing.OfText($"{JsonFile.ToText(config with { CheckpointEvery = 0, LogEvery = 1, KeepCheckpoints = 1 })}|{input.DModel}|{Scale:R}|{input.HookPoint}|{input.ModelSha256}|{input.StoreSha256}");
     }
 
     /// <summary>The run file.</summary>
@@ -59,7 +61,7 @@ public sealed class SaeTrainer : IDisposable
     /// </summary>
     /// <param name="config">The run file.</param>
     /// <param name="input">The activations.</param>
-    /// <param name="folder">Where <c>sae.json</c> and <c>sae.safetensors</c> go, and checkpoints until then.</param>
+    /// <param name="folder">Where <c>sae.json</c>, <c>sae.safetensors</c> and <c>log.jsonl</c> go, and checkpoints until then.</param>
     /// <param name="resume">Whether to go on from a checkpoint in the folder, if there is one.</param>
     /// <param name="progress">Told after every step; null for nobody.</param>
     /// <param name="threads">Most threads to use; 0 for every processor.</param>
@@ -70,23 +72,9 @@ public sealed class SaeTrainer : IDisposable
     public static SparseAutoencoder Train(
         SaeTrainingConfig config, SaeTrainingInput input, string folder, bool resume = false, IProgress<TrainStep>? progress = null, int threads = 0, CancellationToken cancellation = default)
     {
-        CheckFolder(folder, resume);
-        using var trainer = new SaeTrainer(config, input, threads);
-        if (resume) trainer.Resume(folder);
-        AtomicFile.MakeFolder(folder);
-        JsonFile.Write(Path.Combine(folder, RunName), config);
-        foreach (TrainStep step in trainer.Run())
-        {
-            progress?.Report(step);
-            bool last = step.Step == config.TotalSteps;
-            if (!last && (cancellation.IsCancellationRequested || (config.CheckpointEvery > 0 && step.Step % config.CheckpointEvery == 0))) trainer.SaveCheckpoint(folder);
-            if (!last) cancellation.ThrowIfCancellationRequested();
-        }
-        SparseAutoencoder finished = trainer.Snapshot();
-        finished.Save(folder);
-        SaeCheckpoint.DeleteAll(folder);
-        File.Delete(Path.Combine(folder, RunName));
-        return finished;
+        using var run = new SaeTrainingRun(config, input, folder, resume, threads);
+        foreach (TrainStep step in run.Trainer.Run()) run.After(step, progress, cancellation);
+        return run.Finish();
     }
 
     /// <summary>Takes the steps that are left, one each time the enumeration moves on.</summary>
@@ -117,10 +105,10 @@ public sealed class SaeTrainer : IDisposable
         Training = JsonSerializer.SerializeToElement(Config, JsonFile.Options),
     });
 
-    /// <summary>Writes all that the rest of the run depends on to a new folder <c>checkpoint-N</c>; the two newest are kept.</summary>
+    /// <summary>Writes all that the rest of the run depends on to a new folder <c>checkpoint-N</c>; only the newest are kept.</summary>
     /// <param name="folder">The run's folder.</param>
     public void SaveCheckpoint(string folder) =>
-        SaeCheckpoint.Save(folder, new() { FormatVersion = CheckpointVersion, Steps = Steps, Tokens = Tokens, RunSha256 = runSha256 }, learner);
+        SaeCheckpoint.Save(folder, new() { FormatVersion = CheckpointVersion, Steps = Steps, Tokens = Tokens, RunSha256 = runSha256 }, learner, Config.KeepCheckpoints);
 
     /// <summary>Goes on from the newest checkpoint of a folder.</summary>
     /// <param name="folder">The run's folder.</param>
@@ -133,7 +121,7 @@ public sealed class SaeTrainer : IDisposable
         return true;
     }
 
-    private TrainStep Step(ActivationBatch batch, ActivationBatch? targets)
+    internal TrainStep Step(ActivationBatch batch, ActivationBatch? targets)
     {
         long number = Steps + 1;
         CheckBatch(batch, input.DModel, number);
@@ -144,10 +132,7 @@ public sealed class SaeTrainer : IDisposable
         }
         if (Steps == 0 && Config.InitFrom is null) SaeInitialisation.SetDecoderBias(learner.Weights, Config.BDecInit, learner.Targets, batch.Rows);
         BatchLosses losses = learner.Compute();
-        if (!double.IsFinite(losses.Loss) || !double.IsFinite(learner.GradientNorm))
-        {
-            throw new UserErrorException($"step {number}: the loss is {losses.Loss} and the gradient's length {learner.GradientNorm}; the training diverged", $"lower lr (now {Config.PeakLr}) or raise lr_warm_up_steps, and check input_scaling");
-        }
+        watch.Check(number, losses, learner.GradientNorm, batch.Rows);
         double lr = LearningRateSchedule.At(Config, Steps);
         learner.Update(lr);
         Tokens += batch.Rows;
@@ -169,22 +154,14 @@ public sealed class SaeTrainer : IDisposable
         if (batch.Rows < 1 || batch.Rows > Config.Batch) throw new UserErrorException($"step {number}: the batch has {batch.Rows} rows; it must have 1..{Config.Batch} (batch)", "read the store with the run's batch size");
     }
 
-    private static double ScaleOf(SaeTrainingConfig config, int width, double? meanNorm)
+    /// <summary>What activations are multiplied by.</summary>
+    internal static double ScaleOf(SaeTrainingConfig config, int width, double? meanNorm)
     {
         if (width < 1) throw new UserErrorException($"the width of the activations is {width}; it must be at least 1", "extract the activations again");
-        if (config.InputScaling is InputScaling.None or InputScaling.LayerNorm) return 1;
+        if (config.InputScaling is not (InputScaling.MeanNormSqrtD or InputScaling.MeanSquare)) return 1;
         return meanNorm is { } norm && norm > 0 && double.IsFinite(norm)
-            ? Math.Sqrt(width) / norm
-            : throw new UserErrorException($"input_scaling is mean_norm_sqrt_d, but the mean length of the activations is {meanNorm?.ToString() ?? "not known"}", "use a store with statistics, or set input_scaling to none");
-    }
-
-    private static void CheckFolder(string folder, bool resume)
-    {
-        if (File.Exists(Path.Combine(folder, SaeStorage.ManifestName))) throw new UserErrorException($"{folder} already holds a finished sparse autoencoder", "choose another folder, or delete that one first");
-        if (!Directory.Exists(folder) || !Directory.EnumerateFileSystemEntries(folder).Any()) return;
-        // Only a folder that this trainer began may be written to, and later cleaned of its checkpoints.
-        if (!File.Exists(Path.Combine(folder, RunName)) && !SaeCheckpoint.AnyIn(folder)) throw new UserErrorException($"{folder} is not empty and holds no run of this kind", "choose an empty or new folder with --out");
-        if (!resume) throw new UserErrorException($"{folder} holds an unfinished run", "go on with --resume, or choose another folder with --out");
+            ? (config.InputScaling == InputScaling.MeanSquare ? 1 : Math.Sqrt(width)) / norm
+            : throw new UserErrorException($"input_scaling needs the mean length of the activations, which is {meanNorm?.ToString() ?? "not known"}", "use a store with statistics, or set input_scaling to none");
     }
 
     /// <summary>Frees all memory.</summary>

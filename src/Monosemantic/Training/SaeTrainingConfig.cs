@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
 
@@ -18,6 +20,19 @@ public enum InputScaling
 
     /// <summary>Each row by its own mean and standard deviation; the result does so too. Source: OpenAI, SAELens layer_norm.</summary>
     LayerNorm,
+
+    /// <summary>By the inverse square root of their covariance, so that all directions have variance 1; estimated on the first 64 batches and folded at the end.</summary>
+    Whitening,
+}
+
+/// <summary>The learning rate's way down.</summary>
+public enum LrDecay
+{
+    /// <summary>A straight line.</summary>
+    Linear,
+
+    /// <summary>Half a wave of a cosine.</summary>
+    Cosine,
 }
 
 /// <summary>What the decoder bias starts from.</summary>
@@ -124,7 +139,10 @@ public sealed record SaeTrainingConfig
     /// <summary>Whether the very first step has a learning rate of 0, as in dictionary_learning; default false: it has 1/warm-up of the full one.</summary>
     public bool LrWarmUpFromZero { get; init; }
 
-    /// <summary>Share of the steps, at the end, over which the learning rate falls linearly to 0; default 0.2.</summary>
+    /// <summary>How the learning rate falls at the end; default linear.</summary>
+    public LrDecay LrDecay { get; init; } = LrDecay.Linear;
+
+    /// <summary>Share of the steps, at the end, over which the learning rate falls to 0; default 0.2.</summary>
     public double LrDecayFraction { get; init; } = 0.2;
 
     /// <summary>Rule for updating parameters; default adam.</summary>
@@ -199,6 +217,15 @@ public sealed record SaeTrainingConfig
     /// <summary>Seed of the initial weights; default 0.</summary>
     public long Seed { get; init; }
 
+    /// <summary>Seed of the order of the activations; default null: that of the weights. Runs that are to share one pass need the same.</summary>
+    public long? DataSeed { get; init; }
+
+    /// <summary>Steps between lines of the log; default 50.</summary>
+    public long LogEvery { get; init; } = 50;
+
+    /// <summary>Newest checkpoints that are kept; default 2.</summary>
+    public int KeepCheckpoints { get; init; } = 2;
+
     /// <summary>Steps between checkpoints; 0 for none but on interruption; default 500.</summary>
     public long CheckpointEvery { get; init; } = 500;
 
@@ -255,12 +282,13 @@ public sealed record SaeTrainingConfig
         _ => SparsityLoss.None,
     };
 
-    /// <summary>Reads a run file.</summary>
+    /// <summary>Reads a run file, filling in the preset that its key <c>preset</c> names.</summary>
     /// <param name="path">A JSON file.</param>
     /// <exception cref="UserErrorException">It is missing, malformed, or has unknown keys or values that are not allowed.</exception>
     public static SaeTrainingConfig Load(string path)
     {
-        SaeTrainingConfig config = JsonFile.Read<SaeTrainingConfig>(path);
+        JsonObject settings = JsonFile.Read<JsonObject>(path);
+        SaeTrainingConfig config = JsonFile.Parse<SaeTrainingConfig>(JsonSerializer.SerializeToUtf8Bytes(SaePresets.Expand(settings), JsonFile.Options), path);
         config.Check(path);
         return config;
     }
@@ -305,6 +333,12 @@ public sealed record SaeTrainingConfig
             (!(DecoderInitNorm > 0), $"decoder_init_norm is {DecoderInitNorm}; it must be above 0"),
             (DeadAfterSteps < 1, $"dead_after_steps is {DeadAfterSteps}; it must be at least 1"),
             (DeadAfterTokens < 1, $"dead_after_tokens is {DeadAfterTokens}; it must be at least 1"),
+            (LogEvery < 1, $"log_every is {LogEvery}; it must be at least 1"),
+            (KeepCheckpoints < 1, $"keep_checkpoints is {KeepCheckpoints}; it must be at least 1"),
+            (Resampling is { Every: < 2 }, $"resampling.every is {Resampling?.Every}; it must be at least 2"),
+            (Resampling is not null && Architecture == "matching_pursuit", "resampling is set; matching_pursuit has no encoder to resample, so it must be null"),
+            (InputScaling == InputScaling.Whitening && Architecture == "matching_pursuit", "input_scaling is whitening, which cannot be folded into tied weights"),
+            (Architecture is "topk" or "abs_topk" or "groupmax" && K != Math.Floor(K), $"k is {K}; for {Architecture} it must be a whole number"),
             (CheckpointEvery < 0, $"checkpoint_every is {CheckpointEvery}; it must be at least 0"),
         }.Where(check => check.Wrong).Select(check => check.Problem),
     ];

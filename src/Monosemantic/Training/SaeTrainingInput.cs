@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Monosemantic.Activations;
 
 namespace Monosemantic.Training;
@@ -34,6 +35,9 @@ public sealed record SaeTrainingInput
 
     /// <summary>Sites whose activations stand side by side in a row, for a crosscoder; 1 otherwise.</summary>
     public int Sites { get; init; } = 1;
+
+    /// <summary>What each site of a crosscoder is multiplied by, in place of one scale for the whole row; null otherwise.</summary>
+    public ImmutableArray<double>? SiteScales { get; init; }
 
     /// <summary>Hook point of the activations, in the TransformerLens spelling; empty where unknown.</summary>
     public string HookPoint { get; init; } = "";

@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using Monosemantic.Dictionaries;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Training;
@@ -16,6 +18,8 @@ internal static unsafe class TrainedAutoencoder
         SaeWeights folded = learner.Weights.Folded(scale, targetScale);
         // Lengths as trained: a scale of the activations changes all rows alike.
         if (config.RescaleByDecoderNorm) FoldNorms(folded, learner.Weights, trained);
+        if (learner.Whitening is { } whitening) whitening.Fold(folded, config.SubtractBDec);
+        if (input.SiteScales is { } sites) FoldSites(folded, sites);
         SaeWeights weights = folded;
         if (saved.FeatureTensors.Length > trained.FeatureTensors.Length)
         {
@@ -38,6 +42,7 @@ internal static unsafe class TrainedAutoencoder
                 SubtractBDec = config.SubtractBDec && input.DOut is null,
                 SkipConnection = config.SkipConnection,
                 Sites = input.Sites,
+                InputNormalisation = config.InputScaling == InputScaling.LayerNorm ? InputNormalisation.LayerNorm : InputNormalisation.None,
                 ResidualThreshold = config.ResidualThreshold / scale,
                 HookPoint = input.HookPoint,
                 HookPointOut = input.HookPointOut,
@@ -56,6 +61,18 @@ internal static unsafe class TrainedAutoencoder
             RowKernels.Scale(direction, direction, length, weights.DIn);
             weights.BEncAt[feature] *= length;
             architecture.FoldNorm(weights, feature, length);
+        }
+    }
+
+    private static void FoldSites(SaeWeights weights, ImmutableArray<double> scales)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long width = weights.DIn / scales.Length;
+        for (int site = 0; site < scales.Length; site++)
+        {
+            weights.Encoder.narrow(1, site * width, width).mul_(scales[site]);
+            weights.Decoder.narrow(1, site * width, width).div_(scales[site]);
+            weights.BDec.narrow(0, site * width, width).div_(scales[site]);
         }
     }
 

@@ -27,12 +27,12 @@ internal static unsafe class SparsityTerm
     }
 
     /// <summary>v^p summed over the entries of one token, for Lp.</summary>
-    internal static double RowPower(RuleOptions options, int* features, float* values, int count, StepContext step)
+    internal static double RowPower(RuleOptions options, int* features, float* values, int count, StepContext step, double power)
     {
         double sum = 0;
         for (int i = 0; i < count; i++)
         {
-            if (values[i] > 0) sum += Math.Pow(values[i] * (options.WeightedByNorm ? step.Norms[features[i]] : 1), step.Power);
+            if (values[i] > 0) sum += Math.Pow(values[i] * (options.WeightedByNorm ? step.Norms[features[i]] : 1), power);
         }
         return sum;
     }

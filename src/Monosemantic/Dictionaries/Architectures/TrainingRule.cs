@@ -27,6 +27,12 @@ internal sealed unsafe class StepContext
     /// <summary>Lengths of the decoder rows [d_sae], where they are needed.</summary>
     internal float* Norms { get; set; }
 
+    /// <summary>Exponent that annealing will bring next; null for none.</summary>
+    internal double? NextPower { get; set; }
+
+    /// <summary>Sum of f^p of each token with the next exponent.</summary>
+    internal double[] NextRowPowers { get; set; } = [];
+
     /// <summary>Sum of f^p of each token, where the Lp norm needs it.</summary>
     internal double[] RowPowers { get; set; } = [];
 }
