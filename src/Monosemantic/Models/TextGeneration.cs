@@ -43,7 +43,8 @@ public static class TextGeneration
             ended = token == tokenizer.Eos || token == tokenizer.EndOfText;
             if (ended) break;
             tokens.Add(token);
-            characters.Add(tokenizer.Bytes(token));
+            // Models often have more ids than their tokenizer has tokens.
+            characters.Add(tokenizer.Contains(token) ? tokenizer.Bytes(token) : Encoding.UTF8.GetBytes($"<id {token}>"));
         }
         return new(prompt, characters.Finish(), start, tokens, ended);
     }

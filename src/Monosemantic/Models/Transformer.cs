@@ -49,8 +49,8 @@ public sealed class Transformer : IDisposable
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
     /// <summary>
-    /// Loads a local Hugging Face folder, <c>config.json</c> and <c>model.safetensors</c> or its shards, or a llama2.c file.
-    /// Weights stored as float32 stay in the mapped file; others are copied once.
+    /// Loads a local Hugging Face folder, <c>config.json</c> and <c>model.safetensors</c> or <c>pytorch_model.bin</c> or the shards
+    /// of either, or a llama2.c file. Weights stored as float32 stay in the mapped file; others are copied once.
     /// </summary>
     /// <param name="path">The folder or the file.</param>
     /// <exception cref="UserErrorException">A file is missing or broken, or holds what the family does not know.</exception>

@@ -17,8 +17,8 @@ public sealed class WeightReader : IDisposable
     private readonly List<string> warnings;
 
     /// <summary>Opens the weights of a model folder.</summary>
-    /// <param name="directory">The folder, with <c>model.safetensors</c> or an index of shards.</param>
-    public WeightReader(string directory) : this(WeightSource.OfFolder(directory))
+    /// <param name="directory">The folder, with <c>model.safetensors</c> or <c>pytorch_model.bin</c>, or an index of shards.</param>
+    public WeightReader(string directory) : this(FolderWeights.Open(directory))
     {
     }
 

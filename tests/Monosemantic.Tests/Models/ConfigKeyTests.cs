@@ -64,7 +64,7 @@ public sealed class ConfigKeyTests : IDisposable
         int Longest(string scaling) => Read($"{{{Llama},\"rope_scaling\":{scaling}}}").MaxPositions;
         Assert.Equal(2048, Longest("null"));
         Assert.Equal(8192, Longest("{\"type\":\"linear\",\"factor\":4.0}"));
-        Assert.Equal(8192, Longest("{\"type\":\"dynamic\",\"factor\":4.0}"));
+        Assert.Equal(1 << 20, Longest("{\"type\":\"dynamic\",\"factor\":4.0}"));
         Assert.Equal(8192, Longest("{\"type\":\"yarn\",\"factor\":4.0}"));
         Assert.Equal(2048, Longest("{\"rope_type\":\"llama3\",\"factor\":4.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":512}"));
     }

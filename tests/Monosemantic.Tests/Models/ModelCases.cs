@@ -19,6 +19,7 @@ internal static class ModelCases
         NeoX("gpt_neox, in sequence, whole head, no bias", "\"use_parallel_residual\":false,\"rotary_pct\":1.0,\"attention_bias\":false,\"tie_word_embeddings\":true,\"hidden_act\":\"gelu_new\""),
         NeoX("gpt_neox, linear scaling", "\"rotary_pct\":0.25,\"rotary_emb_base\":500,\"rope_scaling\":{\"type\":\"linear\",\"factor\":4.0}"),
         NeoX("gpt_neox, rope_parameters", "\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":700.0,\"partial_rotary_factor\":0.5}"),
+        NeoX("gpt_neox, rope_parameters beside the older keys", "\"rotary_pct\":0.25,\"rotary_emb_base\":500,\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":700.0,\"partial_rotary_factor\":0.5}"),
         Like("llama", "llama", ""),
         Like("llama, biases, one head for all, wide heads", "llama", "\"attention_bias\":true,\"mlp_bias\":true,\"num_key_value_heads\":1,\"head_dim\":12,\"tie_word_embeddings\":true,\"hidden_act\":\"gelu\",\"pretraining_tp\":2"),
         Like("llama, heads of their own keys", "llama", "\"num_key_value_heads\":null,\"rope_theta\":500.0,\"rope_scaling\":{\"rope_type\":\"default\"}"),

@@ -9,6 +9,8 @@ namespace Monosemantic.Models.Families;
 /// </summary>
 internal static class RotaryKeys
 {
+    // Tokens: more than memory holds, and far from where positions are no longer exact in float32.
+    private const int Endless = 1 << 20;
     private const string Known = "default, linear, dynamic, llama3, yarn, longrope";
 
     /// <summary>What a family does without any key.</summary>
@@ -49,11 +51,14 @@ internal static class RotaryKeys
         return rotary;
     }
 
-    /// <summary>Longest context: scaling by a factor stretches what the config calls the positions.</summary>
+    /// <summary>
+    /// Longest context: scaling by a factor stretches what the config calls the positions; a base that grows with the context
+    /// has no end of its own.
+    /// </summary>
     internal static int MaxPositions(int positions, RotaryConfig rotary) => rotary.Scaling switch
     {
         LinearScaling linear => Stretched(positions, linear.Factor * positions),
-        DynamicScaling dynamic => Stretched(positions, dynamic.Factor * positions),
+        DynamicScaling dynamic => Stretched(positions, Math.Max(Endless, dynamic.Factor * positions)),
         YarnScaling yarn => Stretched(positions, yarn.Factor * yarn.OriginalPositions),
         _ => positions,
     };
