@@ -56,7 +56,7 @@ public sealed class WeightReader : IDisposable
         torch.Tensor value = source.Read(name).DetachFromDisposeScope();
         taken.Add(name, value);
         long strange = FiniteScan.CountNotFinite(value);
-        if (strange > 0) warnings.Add(string.Create(CultureInfo.InvariantCulture, $"{source.Path}: tensor {name} holds {strange} numbers that are NaN or infinite; the model is damaged, and what it computes from them is too"));
+        if (strange > 0) warnings.Add(string.Create(CultureInfo.InvariantCulture, $"{source.Path}: tensor {name} holds {strange} {(strange == 1 ? "number that is" : "numbers that are")} NaN or infinite; the model is damaged, and what it computes from them is too"));
         return value;
     }
 
