@@ -29,6 +29,7 @@ internal static class ModelCases
         Like("llama, llama3 scaling", "llama", "\"rope_theta\":50.0,\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":32}"),
         Like("llama, yarn scaling", "llama", "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,\"beta_fast\":4.0,\"beta_slow\":0.5}"),
         Like("llama, yarn scaling by rope_parameters", "llama", "\"rope_parameters\":{\"rope_type\":\"yarn\",\"rope_theta\":800.0,\"factor\":4.0,\"original_max_position_embeddings\":16,\"attention_factor\":1.3}"),
+        Like("llama, yarn scaling as release 4.46 had it", "llama", "\"transformers_version\":\"4.46.0.dev0\",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,\"original_max_position_embeddings\":8}"),
         Like("mistral", "mistral", "\"sliding_window\":3"),
         Like("mistral, no window", "mistral", "\"sliding_window\":null,\"head_dim\":10,\"tie_word_embeddings\":true"),
         Like("gemma", "gemma", "\"hidden_act\":\"gelu\",\"hidden_activation\":null"),
