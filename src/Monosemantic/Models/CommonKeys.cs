@@ -57,7 +57,8 @@ internal static class CommonKeys
     internal static ActivationFunction Activation(ConfigReader config, string key, string absent)
     {
         string name = config.Text(key) ?? absent;
-        return ActivationNames.Find(name) ?? throw config.Refusal(key, $"one of {string.Join(", ", ActivationNames.Known)}", "the model needs an activation that is not built yet");
+        string hint = Suggestion.Nearest(name, ActivationNames.Known) is { } near ? $"did you mean {near}?" : "the model needs an activation that is not built yet";
+        return ActivationNames.Find(name) ?? throw config.Refusal(key, $"one of {string.Join(", ", ActivationNames.Known)}", hint);
     }
 
     /// <summary>Reads how many blocks there are.</summary>

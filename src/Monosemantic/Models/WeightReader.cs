@@ -93,7 +93,7 @@ public sealed class WeightReader : IDisposable
         string[] left = [.. source.Shapes.Keys.Where(name => !taken.ContainsKey(name) && !ignorable.Any(pattern => pattern.IsMatch(name)))];
         if (left.Length == 0) return;
         throw new UserErrorException(
-            $"{source.Path} has {left.Length} tensors that this family does not use: {string.Join(", ", left.Take(5))}{(left.Length > 5 ? ", ..." : "")}",
+            $"{source.Path} has {(left.Length == 1 ? "a tensor" : $"{left.Length} tensors")} that this family does not use: {string.Join(", ", left.Take(5))}{(left.Length > 5 ? ", ..." : "")}",
             "the weights are of another family or version than config.json says");
     }
 

@@ -88,7 +88,8 @@ internal static partial class RotaryKeys
             case "longrope" or "su":
                 return Long(config, section, positions, dimensions);
             default:
-                throw section.Refusal(section.Has("rope_type") ? "rope_type" : "type", $"one of {Known}", "the model's positions are scaled in a way that is not built here");
+                string hint = Suggestion.Nearest(type, Known.Split(", ")) is { } near ? $"did you mean {near}?" : "the model's positions are scaled in a way that is not built here";
+                throw section.Refusal(section.Has("rope_type") ? "rope_type" : "type", $"one of {Known}", hint);
         }
     }
 
