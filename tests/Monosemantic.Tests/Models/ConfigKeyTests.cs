@@ -59,6 +59,24 @@ public sealed class ConfigKeyTests : IDisposable
         Assert.Contains("model_type is missing", Assert.Throws<UserErrorException>(() => Read("{}")).Message);
     }
 
+    [Theory]
+    [InlineData("[]", "of another kind")]
+    [InlineData("null", "null")]
+    [InlineData("{\"model_type\":", "config.json")]
+    [InlineData("{\"model_type\":\"gpt2\",\"model_type\":\"llama\"}", "model_type")]
+    public void What_is_no_config_is_refused_in_words(string text, string what)
+    {
+        string message = Assert.Throws<UserErrorException>(() => Read(text)).Message;
+        Assert.Contains(what, message);
+        Assert.DoesNotContain("System.", message);
+    }
+
+    [Theory]
+    [InlineData("hidden_act", "\"sillu\"", "did you mean silu?")]
+    [InlineData("rope_scaling", "{\"rope_type\":\"liner\",\"factor\":2.0}", "did you mean linear?")]
+    public void A_slip_of_the_finger_is_answered_with_the_nearest_name(string key, string value, string hint) =>
+        Assert.Equal(hint, Assert.Throws<UserErrorException>(() => Read($"{{{Llama},\"{key}\":{value}}}")).Hint);
+
     [Fact]
     public void Scaled_positions_stretch_the_longest_context()
     {
