@@ -9,7 +9,7 @@ internal static class CommonOptions
 
     internal static Option<string> Directory(string name, string what) => NotEmpty(new Option<string>(name) { Description = what, Required = true, HelpName = "DIR" });
 
-    internal static Option<string> Model() => Directory("--model", "the model: a folder in the layout of Hugging Face");
+    internal static Option<string> Model() => Directory("--model", "the model: a folder in the layout of Hugging Face, or a llama2.c file");
 
     /// <summary>Refuses an empty path, which the system would take for something else.</summary>
     internal static Option<string> NotEmpty(Option<string> option)

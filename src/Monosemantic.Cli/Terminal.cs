@@ -32,6 +32,12 @@ internal static class Terminal
         foreach ((string label, string value) in all) Console.Out.WriteLine($"  {label.PadRight(width)}  {value}");
     }
 
+    /// <summary>Prints what is odd but no error, on standard error.</summary>
+    internal static void PrintWarnings(IEnumerable<string> warnings)
+    {
+        foreach (string warning in warnings) Console.Error.WriteLine($"warning: {warning}");
+    }
+
     /// <summary>Bars that move in place, one for each stage in the order in which the stages begin.</summary>
     private sealed class ProgressBars(IAnsiConsole console, ProgressContext context) : IProgress<ProgressReport>
     {

@@ -12,8 +12,9 @@ namespace Monosemantic.Benchmarks;
 /// <param name="ForwardMs">A whole forward pass, logits included.</param>
 /// <param name="ProductsMs">The same matrix products alone, into memory they already have.</param>
 /// <param name="Ratio">Forward over products.</param>
+/// <param name="ProcessorRatio">The same of processor time, which a busy machine does not change.</param>
 /// <param name="LiveTensorsGrown">Tensors more after the rounds than before; 0 where nothing leaks.</param>
-internal sealed record ForwardResult(string Model, double ForwardMs, double ProductsMs, double Ratio, long LiveTensorsGrown);
+internal sealed record ForwardResult(string Model, double ForwardMs, double ProductsMs, double Ratio, double ProcessorRatio, long LiveTensorsGrown);
 
 /// <summary>One point of the cost of generating; times are medians in milliseconds.</summary>
 /// <param name="Seen">Tokens seen before.</param>
@@ -36,7 +37,7 @@ internal static class ForwardBenchmark
         Dictionary<string, Tensor> weights = Gpt2.Initialise(Small, seed: 1);
         using var model = new Transformer(Small, Gpt2.Assemble(Small, name => weights[name]), weights, "gpt2-small-shaped", "");
         ForwardResult forward = Forward(model, rounds);
-        Console.WriteLine($"{forward.Model}, batch {Batch}, context {Context}: forward {forward.ForwardMs:F0} ms, products {forward.ProductsMs:F0} ms, ratio {forward.Ratio:F2}, live tensors +{forward.LiveTensorsGrown}");
+        Console.WriteLine($"{forward.Model}, batch {Batch}, context {Context}: forward {forward.ForwardMs:F0} ms, products {forward.ProductsMs:F0} ms, ratio {forward.Ratio:F2} ({forward.ProcessorRatio:F2} of processor time), live tensors +{forward.LiveTensorsGrown}");
         GenerationResult[] generation = [.. Seen.Select(seen => Generate(model, seen, 4 * rounds))];
         foreach (GenerationResult point in generation) Console.WriteLine($"one more token after {point.Seen,5}: {point.TokenMs:F1} ms");
         if (json >= 0) JsonFile.Write(options[json + 1], new { Forward = forward, Generation = generation });
@@ -52,14 +53,14 @@ internal static class ForwardBenchmark
         model.Forward(tokens).Dispose();
         products.Run();
         long live = Tensor.TotalCount;
-        (double[] forwards, double[] alone) = (new double[rounds], new double[rounds]);
+        (double[] forwards, double[] alone, double[] forwardsWork, double[] aloneWork) = (new double[rounds], new double[rounds], new double[rounds], new double[rounds]);
         for (int round = 0; round < rounds; round++)
         {
-            forwards[round] = Time(() => model.Forward(tokens).Dispose());
-            alone[round] = Time(products.Run);
+            (forwards[round], forwardsWork[round]) = Time(() => model.Forward(tokens).Dispose());
+            (alone[round], aloneWork[round]) = Time(products.Run);
         }
         (double forward, double product) = (Median(forwards), Median(alone));
-        return new(model.Name, forward, product, forward / product, Tensor.TotalCount - live);
+        return new(model.Name, forward, product, forward / product, Median(forwardsWork) / Median(aloneWork), Tensor.TotalCount - live);
     }
 
     private static GenerationResult Generate(Transformer model, int seen, int rounds)
@@ -70,16 +71,17 @@ internal static class ForwardBenchmark
         Tensor one = ones(1, 1, dtype: ScalarType.Int64);
         _ = model.Continue(one, cache, onlyLast: true);
         double[] times = new double[Math.Min(rounds, 20)];
-        for (int i = 0; i < times.Length; i++) times[i] = Time(() => model.Continue(one, cache, onlyLast: true));
+        for (int i = 0; i < times.Length; i++) times[i] = Time(() => model.Continue(one, cache, onlyLast: true)).Milliseconds;
         return new(seen, Median(times));
     }
 
-    private static double Time(Action operation)
+    private static (double Milliseconds, double ProcessorMilliseconds) Time(Action operation)
     {
         using DisposeScope scope = NewDisposeScope();
+        TimeSpan before = Environment.CpuUsage.TotalTime;
         long start = Stopwatch.GetTimestamp();
         operation();
-        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        return (Stopwatch.GetElapsedTime(start).TotalMilliseconds, (Environment.CpuUsage.TotalTime - before).TotalMilliseconds);
     }
 
     private static double Median(double[] times) => times.Order().ElementAt(times.Length / 2);

@@ -12,8 +12,10 @@ internal static class Repository
     internal static IEnumerable<string> FixtureRoots(string kind)
     {
         string further = Environment.GetEnvironmentVariable("MONOSEMANTIC_FIXTURES") ?? "";
-        return further.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-            .Prepend(Path.Combine(Root, "tests", "Monosemantic.Tests", "Fixtures"))
+        string[] roots = further.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        // Tests of nothing must not look like tests that pass.
+        if (Array.Find(roots, root => !Directory.Exists(root)) is { } missing) throw new DirectoryNotFoundException($"MONOSEMANTIC_FIXTURES names {missing}, which is not there");
+        return roots.Prepend(Path.Combine(Root, "tests", "Monosemantic.Tests", "Fixtures"))
             .Select(root => Path.Combine(root, kind))
             .Where(Directory.Exists);
     }

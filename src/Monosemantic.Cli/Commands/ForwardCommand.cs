@@ -27,6 +27,7 @@ internal static class ForwardCommand
         command.SetAction((parsed, cancellation) =>
         {
             using Transformer loaded = Transformer.Load(parsed.GetRequiredValue(model));
+            Terminal.PrintWarnings(loaded.Warnings);
             var config = new ForwardConfig
             {
                 Tokens = parsed.GetRequiredValue(tokens),

@@ -11,6 +11,7 @@ internal static class GenerateCommand
     internal static Command Create()
     {
         Option<string> model = CommonOptions.Model();
+        Option<string?> tokenizer = new("--tokenizer") { Description = "its tokenizer: a folder or a file [default: the one beside the model's weights]", HelpName = "PATH" };
         var prompt = new Option<string>("--prompt") { Description = "text to continue; empty for a new document", DefaultValueFactory = _ => "", HelpName = "TEXT" };
         var count = new Option<int>("--tokens") { Description = "most tokens to add; fewer where the model ends the text", DefaultValueFactory = _ => 200, HelpName = "N" };
         var temperature = new Option<double>("--temperature") { Description = "divides the logits; 0 takes the likeliest token each time", DefaultValueFactory = _ => 0.8, HelpName = "T" };
@@ -23,13 +24,15 @@ internal static class GenerateCommand
         var command = new ToolCommand(
             "generate",
             "Continues a text with a model, token by token.",
-            "monosemantic generate --model activations/sample/dotnet-docs-lm --prompt Gets --tokens 50 --temperature 0.7 --top-p 0.95 --seed 1") { model, prompt, count, temperature, topP, seed, json };
+            "monosemantic generate --model activations/sample/dotnet-docs-lm --prompt Gets --tokens 50 --temperature 0.7 --top-p 0.95 --seed 1") { model, tokenizer, prompt, count, temperature, topP, seed, json };
         command.SetAction((parsed, cancellation) =>
         {
-            using Transformer loaded = Transformer.Load(parsed.GetRequiredValue(model));
-            Tokenizer tokenizer = Tokenizer.Load(parsed.GetRequiredValue(model));
+            string path = parsed.GetRequiredValue(model);
+            using Transformer loaded = Transformer.Load(path);
+            Terminal.PrintWarnings(loaded.Warnings);
+            Tokenizer its = Tokenizer.Load(parsed.GetValue(tokenizer) ?? (File.Exists(path) ? Path.GetDirectoryName(Path.GetFullPath(path))! : path));
             var options = new SamplingOptions(parsed.GetValue(temperature), parsed.GetValue(topP));
-            Generation result = TextGeneration.Run(loaded, tokenizer, parsed.GetValue(prompt)!, parsed.GetValue(count), options, parsed.GetValue(seed), parsed.GetValue(json) ? null : Console.Out.Write, cancellation);
+            Generation result = TextGeneration.Run(loaded, its, parsed.GetValue(prompt)!, parsed.GetValue(count), options, parsed.GetValue(seed), parsed.GetValue(json) ? null : Console.Out.Write, cancellation);
             if (parsed.GetValue(json)) Console.Out.Write(JsonFile.ToText(result));
             else Console.Out.WriteLine();
             return Task.FromResult(0);

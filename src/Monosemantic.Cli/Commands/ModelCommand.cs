@@ -19,6 +19,7 @@ internal static class ModelCommand
         {
             using Transformer model = Transformer.Load(parsed.GetRequiredValue(directory));
             ModelInfo found = ModelInfo.Of(model);
+            Terminal.PrintWarnings(found.Warnings);
             if (parsed.GetValue(json)) Console.Out.Write(JsonFile.ToText(found));
             else Print(found);
         });
@@ -44,7 +45,6 @@ internal static class ModelCommand
             ("weights' SHA-256", info.Sha256),
         ]);
         Terminal.PrintTable("hook points", Grouped(info));
-        foreach (string warning in info.Warnings) Console.Error.WriteLine($"warning: {warning}");
     }
 
     // One line for the same point of all blocks.

@@ -70,6 +70,7 @@ public sealed class Extraction : IDisposable
         config.Check();
         ImmutableArray<HookPoint> points = config.HookPoints();
         Transformer model = Transformer.Load(config.Model);
+        model.ReportWarnings(progress);
         try
         {
             ActivationSource source = ActivationSource.Of(model, points, config.PerHead);

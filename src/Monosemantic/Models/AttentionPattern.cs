@@ -19,13 +19,19 @@ internal static class AttentionPattern
     {
         bool seen = pass.Wants(HookSite.AttnScores, layer) || pass.Wants(HookSite.AttnPattern, layer);
         // The fused kernel never builds the [t, seen] scores; it is used unless a hook wants to see them or a cap changes them.
-        return seen || pass.Config.AttentionSoftCap is not null ? Eager(pass, layer, q, k, v) : Fused(pass.Config, layer, q, k, v);
+        return seen || pass.Config.AttentionSoftCap is not null || LosesDigits(pass.Config, layer) ? Eager(pass, layer, q, k, v) : Fused(pass.Config, layer, q, k, v);
     }
+
+    // The fused kernel divides by sqrt(d_head); any other scale goes into the queries.
+    private static double Correction(TransformerConfig config, int layer) => config.Attention[layer].Scale * Math.Sqrt(config.DHead);
+
+    // Scores that are larger than usual (GPT-Neo's are not scaled at all) carry every rounding far into the pattern, so that two
+    // more than the reference makes would show; a power of two rounds nothing.
+    private static bool LosesDigits(TransformerConfig config, int layer) => Correction(config, layer) is > 1 + 1e-12 and var correction && !double.IsPow2(correction);
 
     private static Tensor Fused(TransformerConfig config, int layer, Tensor q, Tensor k, Tensor v)
     {
-        // The kernel divides by sqrt(d_head); any other scale goes into the queries.
-        double correction = config.Attention[layer].Scale * Math.Sqrt(config.DHead);
+        double correction = Correction(config, layer);
         Tensor query = Math.Abs(correction - 1) < 1e-12 ? q : q * correction;
         long length = q.shape[2], seen = k.shape[2];
         int group = config.Heads / config.KeyValueHeads;

@@ -10,13 +10,13 @@ internal static class CommonKeys
     // What the model is called, which tokens are special, and how texts are generated: none changes a forward pass.
     private static readonly string[] Descriptions =
     [
-        "_commit_hash", "_name_or_path", "architectures", "auto_map", "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "cache_implementation",
+        "_commit_hash", "_name_or_path", "_num_labels", "architectures", "auto_map", "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "cache_implementation",
         "chunk_size_feed_forward", "custom_pipelines", "decoder_start_token_id", "diversity_penalty", "do_sample", "early_stopping", "encoder_no_repeat_ngram_size",
         "eos_token_id", "exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id", "forced_eos_token_id", "id2label",
         "label2id", "length_penalty", "max_length", "min_length", "model_max_length", "no_repeat_ngram_size", "num_beam_groups", "num_beams",
         "num_labels", "num_return_sequences", "output_attentions", "output_hidden_states", "output_scores", "pad_token_id", "prefix", "problem_type",
         "remove_invalid_values", "repetition_penalty", "return_dict", "return_dict_in_generate", "sep_token_id", "suppress_tokens",
-        "task_specific_params", "temperature", "tokenizer_class", "top_k", "top_p", "transformers_version", "typical_p", "unk_token_id", "use_cache",
+        "task_specific_params", "temperature", "tokenizer_class", "top_k", "top_p", "transformers.js_config", "transformers_version", "typical_p", "unk_token_id", "use_cache",
     ];
 
     // How the reference stores and runs the weights; here they are always read as float32.
@@ -57,7 +57,8 @@ internal static class CommonKeys
     internal static ActivationFunction Activation(ConfigReader config, string key, string absent)
     {
         string name = config.Text(key) ?? absent;
-        return ActivationNames.Find(name) ?? throw config.Refusal(key, $"one of {string.Join(", ", ActivationNames.Known)}", "the model needs an activation that is not built yet");
+        string hint = Suggestion.Nearest(name, ActivationNames.Known) is { } near ? $"did you mean {near}?" : "the model needs an activation that is not built yet";
+        return ActivationNames.Find(name) ?? throw config.Refusal(key, $"one of {string.Join(", ", ActivationNames.Known)}", hint);
     }
 
     /// <summary>Reads how many blocks there are.</summary>

@@ -51,6 +51,7 @@ public static class ForwardRun
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
         Tensor tokens = ReadTokens(config.Tokens);
+        model.CheckTokens(tokens, source: $"{config.Tokens}: {TokensKey}");
         long sequences = tokens.shape[0];
         using var outputs = new Outputs(sequences);
         for (long start = 0; start < sequences; start += config.Batch)

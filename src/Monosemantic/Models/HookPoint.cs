@@ -85,10 +85,18 @@ public readonly record struct HookPoint(HookSite Site, int Layer)
     /// <exception cref="UserErrorException">It names no hook point.</exception>
     public static HookPoint Parse(string name) => TryParse(HookAliases.Canonical(name), out HookPoint? point)
         ? point.Value
-        : throw new UserErrorException($"'{name}' is not a hook point", "write it as blocks.2.hook_resid_post, blocks.2.mlp.hook_post, blocks.2.attn.hook_z or hook_embed");
+        : throw new UserErrorException($"'{name}' is not a hook point", Nearest(name) is { } near ? $"did you mean {near}?" : "write it as blocks.2.hook_resid_post, blocks.2.mlp.hook_post, blocks.2.attn.hook_z or hook_embed");
 
     /// <summary>The name in the spelling of TransformerLens.</summary>
     public override string ToString() => IsInBlock(Site) ? $"blocks.{Layer}.{Names[Site]}" : Names[Site];
+
+    // Longer names are no slips of the finger.
+    private static string? Nearest(string name)
+    {
+        if (name.Length > 80) return null;
+        string layer = new([.. name.SkipWhile(letter => !char.IsAsciiDigit(letter)).TakeWhile(char.IsAsciiDigit)]);
+        return Suggestion.Nearest(name, Names.Select(pair => IsInBlock(pair.Key) ? $"blocks.{(layer.Length > 0 ? layer : "0")}.{pair.Value}" : pair.Value));
+    }
 
     private static bool TryParse(string? name, [NotNullWhen(true)] out HookPoint? point)
     {

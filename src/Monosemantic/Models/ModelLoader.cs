@@ -27,12 +27,12 @@ internal static class ModelLoader
             return Assemble(file.Config, Llama.Family, file, Path.GetFileName(path));
         }
         (TransformerConfig config, ModelFamily family) = ReadConfig(path);
-        return Assemble(config, family, WeightSource.OfFolder(path), new DirectoryInfo(path).Name);
+        return Assemble(config, family, FolderWeights.Open(path), new DirectoryInfo(path).Name);
     }
 
     private static (TransformerConfig Config, ModelFamily Family) ReadConfig(string directory)
     {
-        if (!Directory.Exists(directory)) throw new UserErrorException($"the model folder {directory} does not exist", "give the folder that holds config.json and model.safetensors");
+        if (!Directory.Exists(directory)) throw new UserErrorException($"the model folder {directory} does not exist", "give the folder that holds config.json and the weights, or a llama2.c file");
         var reader = new ConfigReader(Path.Combine(directory, "config.json"));
         ModelFamily family = ModelFamily.Find(reader.Text("model_type"), reader.Path);
         return (family.ReadConfig(reader), family);

@@ -35,15 +35,19 @@ public static class TextGeneration
         if (start.Length == 0) throw new UserErrorException("the prompt is empty, and the tokenizer has no token that begins a text", "give --prompt some text");
         var tokens = new List<int>();
         var characters = new CharacterStream(write);
-        bool ended = false;
-        write?.Invoke(prompt);
+        bool ended = false, shown = false;
         foreach (int token in TextSampler.Stream(model, start, options, new SeededRandom(seed)).Take(count))
         {
             cancellation.ThrowIfCancellationRequested();
-            ended = token == tokenizer.Eos || token == tokenizer.EndOfText;
+            // Only now is it known that the model can read the prompt.
+            if (!shown) write?.Invoke(prompt);
+            shown = true;
+            // Some models put nothing between two texts but the token that begins the next.
+            ended = token == tokenizer.Eos || token == tokenizer.EndOfText || token == tokenizer.Bos;
             if (ended) break;
             tokens.Add(token);
-            characters.Add(tokenizer.Bytes(token));
+            // Models often have more ids than their tokenizer has tokens.
+            characters.Add(tokenizer.Contains(token) ? tokenizer.Bytes(token) : Encoding.UTF8.GetBytes($"<id {token}>"));
         }
         return new(prompt, characters.Finish(), start, tokens, ended);
     }

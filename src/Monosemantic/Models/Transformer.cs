@@ -49,8 +49,8 @@ public sealed class Transformer : IDisposable
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
     /// <summary>
-    /// Loads a local Hugging Face folder, <c>config.json</c> and <c>model.safetensors</c> or its shards, or a llama2.c file.
-    /// Weights stored as float32 stay in the mapped file; others are copied once.
+    /// Loads a local Hugging Face folder, <c>config.json</c> and <c>model.safetensors</c> or <c>pytorch_model.bin</c> or the shards
+    /// of either, or a llama2.c file. Weights stored as float32 stay in the mapped file; others are copied once.
     /// </summary>
     /// <param name="path">The folder or the file.</param>
     /// <exception cref="UserErrorException">A file is missing or broken, or holds what the family does not know.</exception>
@@ -145,10 +145,17 @@ public sealed class Transformer : IDisposable
         ArgumentNullException.ThrowIfNull(logits);
         ArgumentNullException.ThrowIfNull(tokens);
         using var scope = NewDisposeScope();
-        long length = tokens.shape[1];
-        Tensor predictions = logits.narrow(1, 0, length - 1).reshape(-1, logits.shape[2]);
-        Tensor targets = tokens.narrow(1, 1, length - 1).reshape(-1);
-        return nn.functional.cross_entropy(predictions, targets, reduction: nn.Reduction.None).view(tokens.shape[0], length - 1).MoveToOuterDisposeScope();
+        long sequences = tokens.shape[0], length = tokens.shape[1];
+        if (sequences == 0) return empty(0, length - 1).MoveToOuterDisposeScope();
+        // One sequence at a time: the softmax of all logits would take as much memory once more, and their cut another time.
+        return stack([.. Enumerable.Range(0, (int)sequences).Select(Losses)]).MoveToOuterDisposeScope();
+
+        Tensor Losses(int sequence)
+        {
+            using var one = NewDisposeScope();
+            Tensor predictions = logits[sequence].narrow(0, 0, length - 1), targets = tokens[sequence].narrow(0, 1, length - 1);
+            return nn.functional.cross_entropy(predictions, targets, reduction: nn.Reduction.None).MoveToOuterDisposeScope();
+        }
     }
 
     /// <summary>Frees the weights.</summary>
@@ -195,20 +202,26 @@ public sealed class Transformer : IDisposable
     private Tensor FinalNormed(Tensor residual, HookTaps taps) =>
         Normalisation.Apply(Config, Weights.FinalNorm, residual, new(HookSite.LnFinalScale, -1), new(HookSite.LnFinalNormalized, -1), taps);
 
-    private void CheckTokens(Tensor tokens, long seen = 0)
+    /// <summary>Checks that the model can read some tokens.</summary>
+    /// <param name="tokens">[b, t] int64.</param>
+    /// <param name="seen">Tokens before them.</param>
+    /// <param name="source">Where they are from, for errors; null for nowhere.</param>
+    /// <exception cref="UserErrorException">There are more than it has positions, or one is not in its vocabulary.</exception>
+    internal void CheckTokens(Tensor tokens, long seen = 0, string? source = null)
     {
         ArgumentNullException.ThrowIfNull(tokens);
         if (tokens.dim() != 2 || tokens.dtype != ScalarType.Int64) throw new ArgumentException($"tokens must be [batch, position] int64, not [{string.Join(", ", tokens.shape)}] {tokens.dtype}", nameof(tokens));
+        string at = source is null ? "" : $"{source}: ";
         if (seen + tokens.shape[1] > Config.MaxPositions)
         {
-            throw new UserErrorException($"a context of {seen + tokens.shape[1]} tokens is too long for {Name}: it has {Config.MaxPositions} positions", $"use contexts of at most {Config.MaxPositions} tokens");
+            throw new UserErrorException($"{at}a context of {seen + tokens.shape[1]} tokens is too long for {Name}: it has {Config.MaxPositions} positions", $"use contexts of at most {Config.MaxPositions} tokens");
         }
         if (tokens.numel() == 0) return;
         using var scope = NewDisposeScope();
         long low = tokens.min().item<long>(), high = tokens.max().item<long>();
         if (low < 0 || high >= Config.VocabularySize)
         {
-            throw new UserErrorException($"token id {(low < 0 ? low : high)} is outside the vocabulary of {Name}, 0..{Config.VocabularySize - 1}", "use the tokenizer that belongs to the model");
+            throw new UserErrorException($"{at}token id {(low < 0 ? low : high)} is outside the vocabulary of {Name}, 0..{Config.VocabularySize - 1}", "use the tokenizer that belongs to the model");
         }
     }
 

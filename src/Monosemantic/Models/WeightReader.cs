@@ -17,8 +17,8 @@ public sealed class WeightReader : IDisposable
     private readonly List<string> warnings;
 
     /// <summary>Opens the weights of a model folder.</summary>
-    /// <param name="directory">The folder, with <c>model.safetensors</c> or an index of shards.</param>
-    public WeightReader(string directory) : this(WeightSource.OfFolder(directory))
+    /// <param name="directory">The folder, with <c>model.safetensors</c> or <c>pytorch_model.bin</c>, or an index of shards.</param>
+    public WeightReader(string directory) : this(FolderWeights.Open(directory))
     {
     }
 
@@ -56,7 +56,7 @@ public sealed class WeightReader : IDisposable
         torch.Tensor value = source.Read(name).DetachFromDisposeScope();
         taken.Add(name, value);
         long strange = FiniteScan.CountNotFinite(value);
-        if (strange > 0) warnings.Add(string.Create(CultureInfo.InvariantCulture, $"{source.Path}: tensor {name} holds {strange} numbers that are NaN or infinite; the model is damaged, and what it computes from them is too"));
+        if (strange > 0) warnings.Add(string.Create(CultureInfo.InvariantCulture, $"{source.Path}: tensor {name} holds {strange} {(strange == 1 ? "number that is" : "numbers that are")} NaN or infinite; the model is damaged, and what it computes from them is too"));
         return value;
     }
 
@@ -93,7 +93,7 @@ public sealed class WeightReader : IDisposable
         string[] left = [.. source.Shapes.Keys.Where(name => !taken.ContainsKey(name) && !ignorable.Any(pattern => pattern.IsMatch(name)))];
         if (left.Length == 0) return;
         throw new UserErrorException(
-            $"{source.Path} has {left.Length} tensors that this family does not use: {string.Join(", ", left.Take(5))}{(left.Length > 5 ? ", ..." : "")}",
+            $"{source.Path} has {(left.Length == 1 ? "a tensor" : $"{left.Length} tensors")} that this family does not use: {string.Join(", ", left.Take(5))}{(left.Length > 5 ? ", ..." : "")}",
             "the weights are of another family or version than config.json says");
     }
 

@@ -73,6 +73,8 @@ public static class JsonFile
         string message = failure.Message;
         int trailer = message.IndexOf(" Path: ", StringComparison.Ordinal);
         string what = trailer > 0 ? message[..trailer] : message;
+        // The rest of that message is the name of a type of this program.
+        if (what.StartsWith("The JSON value could not be converted to", StringComparison.Ordinal)) what = "the value is of another kind than it must be here";
         string where = failure.Path is { Length: > 0 } path ? $" at {path}" : "";
         return failure.LineNumber is { } line ? $"{what}{where} (line {line + 1})" : what + where;
     }

@@ -58,6 +58,25 @@ internal ref struct StrictJson
         reader.Skip();
     }
 
+    /// <summary>Passes over a value of any kind; where it is an object with a number under a key, gives that number.</summary>
+    internal double? NumberIn(string wanted)
+    {
+        Advance();
+        double? found = null;
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return found;
+        }
+        while (NextKey(out string key))
+        {
+            Advance();
+            if (key == wanted && reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out double number)) found = number;
+            reader.Skip();
+        }
+        return found;
+    }
+
     /// <summary>Nothing but white space may follow.</summary>
     internal void End()
     {

@@ -21,6 +21,7 @@ public sealed class ConfigKeyTests : IDisposable
     [InlineData("llama", "rope_scaling", "{\"rope_type\":\"longrope\",\"short_factor\":[1.0],\"long_factor\":[1.0,1.0,1.0,1.0]}", "short_factor")]
     [InlineData("llama", "rope_scaling", "\"linear\"", "rope_scaling")]
     [InlineData("llama", "partial_rotary_factor", "0.5", "partial_rotary_factor")]
+    [InlineData("llama", "rope_interleaved", "true", "rope_interleaved")]
     [InlineData("llama", "num_key_value_heads", "3", "num_key_value_heads")]
     [InlineData("llama", "head_dim", "7", "7 of 7")]
     [InlineData("llama", "hidden_act", "\"geglu\"", "geglu")]
@@ -58,13 +59,31 @@ public sealed class ConfigKeyTests : IDisposable
         Assert.Contains("model_type is missing", Assert.Throws<UserErrorException>(() => Read("{}")).Message);
     }
 
+    [Theory]
+    [InlineData("[]", "of another kind")]
+    [InlineData("null", "null")]
+    [InlineData("{\"model_type\":", "config.json")]
+    [InlineData("{\"model_type\":\"gpt2\",\"model_type\":\"llama\"}", "model_type")]
+    public void What_is_no_config_is_refused_in_words(string text, string what)
+    {
+        string message = Assert.Throws<UserErrorException>(() => Read(text)).Message;
+        Assert.Contains(what, message);
+        Assert.DoesNotContain("System.", message);
+    }
+
+    [Theory]
+    [InlineData("hidden_act", "\"sillu\"", "did you mean silu?")]
+    [InlineData("rope_scaling", "{\"rope_type\":\"liner\",\"factor\":2.0}", "did you mean linear?")]
+    public void A_slip_of_the_finger_is_answered_with_the_nearest_name(string key, string value, string hint) =>
+        Assert.Equal(hint, Assert.Throws<UserErrorException>(() => Read($"{{{Llama},\"{key}\":{value}}}")).Hint);
+
     [Fact]
     public void Scaled_positions_stretch_the_longest_context()
     {
         int Longest(string scaling) => Read($"{{{Llama},\"rope_scaling\":{scaling}}}").MaxPositions;
         Assert.Equal(2048, Longest("null"));
         Assert.Equal(8192, Longest("{\"type\":\"linear\",\"factor\":4.0}"));
-        Assert.Equal(8192, Longest("{\"type\":\"dynamic\",\"factor\":4.0}"));
+        Assert.Equal(1 << 20, Longest("{\"type\":\"dynamic\",\"factor\":4.0}"));
         Assert.Equal(8192, Longest("{\"type\":\"yarn\",\"factor\":4.0}"));
         Assert.Equal(2048, Longest("{\"rope_type\":\"llama3\",\"factor\":4.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":512}"));
     }
@@ -76,6 +95,8 @@ public sealed class ConfigKeyTests : IDisposable
     [InlineData("{\"architectures\":[\"Phi3ForCausalLM\"],\"attention_dropout\":0.0,\"auto_map\":{\"AutoConfig\":\"configuration_phi3.Phi3Config\"},\"bos_token_id\":1,\"embd_pdrop\":0.0,\"eos_token_id\":32000,\"hidden_act\":\"silu\",\"hidden_size\":3072,\"initializer_range\":0.02,\"intermediate_size\":8192,\"max_position_embeddings\":4096,\"model_type\":\"phi3\",\"num_attention_heads\":32,\"num_hidden_layers\":32,\"num_key_value_heads\":32,\"original_max_position_embeddings\":4096,\"pad_token_id\":32000,\"resid_pdrop\":0.0,\"rms_norm_eps\":1e-05,\"rope_scaling\":null,\"rope_theta\":10000.0,\"sliding_window\":2047,\"tie_word_embeddings\":false,\"torch_dtype\":\"bfloat16\",\"transformers_version\":\"4.40.2\",\"use_cache\":true,\"attention_bias\":false,\"vocab_size\":32064}", 32, 96, 96)]
     [InlineData("{\"architectures\":[\"Gemma3ForCausalLM\"],\"attention_bias\":false,\"attention_dropout\":0.0,\"attn_logit_softcapping\":null,\"bos_token_id\":2,\"cache_implementation\":\"hybrid\",\"eos_token_id\":1,\"final_logit_softcapping\":null,\"head_dim\":256,\"hidden_activation\":\"gelu_pytorch_tanh\",\"hidden_size\":3840,\"initializer_range\":0.02,\"intermediate_size\":15360,\"max_position_embeddings\":131072,\"model_type\":\"gemma3_text\",\"num_attention_heads\":16,\"num_hidden_layers\":48,\"num_key_value_heads\":8,\"pad_token_id\":0,\"query_pre_attn_scalar\":256,\"rms_norm_eps\":1e-06,\"rope_local_base_freq\":10000.0,\"rope_scaling\":{\"factor\":8.0,\"rope_type\":\"linear\"},\"rope_theta\":1000000.0,\"sliding_window\":1024,\"sliding_window_pattern\":6,\"torch_dtype\":\"bfloat16\",\"transformers_version\":\"4.50.0.dev0\",\"use_cache\":true,\"vocab_size\":262208}", 48, 256, 256)]
     [InlineData("{\"architectures\":[\"Gemma3ForConditionalGeneration\"],\"boi_token_index\":255999,\"eoi_token_index\":256000,\"eos_token_id\":[1,106],\"image_token_index\":262144,\"initializer_range\":0.02,\"mm_tokens_per_image\":256,\"model_type\":\"gemma3\",\"text_config\":{\"hidden_size\":2560,\"intermediate_size\":10240,\"model_type\":\"gemma3_text\",\"num_hidden_layers\":34,\"rope_scaling\":{\"factor\":8.0,\"rope_type\":\"linear\"},\"sliding_window\":1024},\"torch_dtype\":\"bfloat16\",\"transformers_version\":\"4.50.0.dev0\",\"vision_config\":{\"hidden_size\":1152,\"model_type\":\"siglip_vision_model\"}}", 34, 256, 256)]
+    [InlineData("{\"architectures\":[\"LlamaForCausalLM\"],\"attention_bias\":false,\"attention_dropout\":0.0,\"bos_token_id\":0,\"eos_token_id\":0,\"hidden_act\":\"silu\",\"hidden_size\":576,\"initializer_range\":0.041666666666666664,\"intermediate_size\":1536,\"is_llama_config\":true,\"max_position_embeddings\":8192,\"model_type\":\"llama\",\"num_attention_heads\":9,\"num_hidden_layers\":30,\"num_key_value_heads\":3,\"pretraining_tp\":1,\"rms_norm_eps\":1e-05,\"rope_interleaved\":false,\"rope_scaling\":null,\"rope_theta\":100000,\"tie_word_embeddings\":true,\"torch_dtype\":\"bfloat16\",\"transformers.js_config\":{\"dtype\":\"q4\"},\"transformers_version\":\"4.40.1\",\"use_cache\":true,\"vocab_size\":49152}", 30, 64, 64)]
+    [InlineData("{\"architectures\":[\"Gemma2ForCausalLM\"],\"attention_bias\":false,\"attention_dropout\":0.0,\"attn_logit_softcapping\":50.0,\"bos_token_id\":2,\"cache_implementation\":\"hybrid\",\"eos_token_id\":1,\"final_logit_softcapping\":30.0,\"head_dim\":256,\"hidden_act\":\"gelu_pytorch_tanh\",\"hidden_activation\":\"gelu_pytorch_tanh\",\"hidden_size\":3584,\"initializer_range\":0.02,\"intermediate_size\":14336,\"max_position_embeddings\":8192,\"model_type\":\"gemma2\",\"num_attention_heads\":16,\"num_hidden_layers\":42,\"num_key_value_heads\":8,\"pad_token_id\":0,\"query_pre_attn_scalar\":256,\"rms_norm_eps\":1e-06,\"rope_theta\":10000.0,\"sliding_window\":4096,\"sliding_window_size\":4096,\"torch_dtype\":\"float32\",\"transformers_version\":\"4.42.0.dev0\",\"use_cache\":true,\"vocab_size\":256000}", 42, 256, 256)]
     public void Published_configs_are_read(string config, int layers, int width, int turning)
     {
         TransformerConfig shape = Read(config);

@@ -50,6 +50,21 @@ public sealed class ForwardRunTests : IDisposable
         Assert.False(File.Exists(Path.Combine(folder, "out.safetensors")));
     }
 
+    [Theory]
+    [InlineData(1, 99_999, "token id 99999 is outside")]
+    [InlineData(1, -1, "token id -1 is outside")]
+    [InlineData(4096, 0, "a context of 4096 tokens is too long")]
+    public void Ids_that_the_model_cannot_read_are_refused_with_their_file_and_key(int length, int id, string what)
+    {
+        using Transformer model = Transformer.Load(Model);
+        var config = new ForwardConfig { Tokens = WriteIds(full([3, length], (long)id, dtype: ScalarType.Int64)) };
+
+        UserErrorException error = Assert.Throws<UserErrorException>(() => ForwardRun.Execute(model, config, Path.Combine(folder, "out.safetensors"), cancellation: TestContext.Current.CancellationToken));
+
+        Assert.StartsWith($"{config.Tokens}: input_ids: {what}", error.Message);
+        Assert.False(File.Exists(Path.Combine(folder, "out.safetensors")));
+    }
+
     [Fact]
     public void A_point_the_model_lacks_is_refused_before_anything_runs()
     {

@@ -29,6 +29,15 @@ public sealed class HookAliasTests
     public void An_alias_means_its_point(string alias, string name) => Assert.Equal(name, HookPoint.Parse(alias).ToString());
 
     [Theory]
+    [InlineData("blocks.3.hook_resid_pst", "blocks.3.hook_resid_post")]
+    [InlineData("blocks.11.attn.hook_pattrn", "blocks.11.attn.hook_pattern")]
+    [InlineData("block.2.mlp.hook_post", "blocks.2.mlp.hook_post")]
+    [InlineData("hook_embbed", "hook_embed")]
+    [InlineData("ln_final.hook_normalised", "ln_final.hook_normalized")]
+    public void A_slip_of_the_finger_is_answered_with_the_nearest_point(string typed, string meant) =>
+        Assert.Equal($"did you mean {meant}?", Assert.Throws<UserErrorException>(() => HookPoint.Parse(typed)).Hint);
+
+    [Theory]
     [InlineData("resid_post")]
     [InlineData("unembed4")]
     [InlineData("layers.5.mlp")]

@@ -26,14 +26,15 @@ public sealed class KeyValueCacheTests(ITestOutputHelper output)
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
         Tensor tokens = expected.Read("input_ids");
+        if (Enumerable.Range(1, (int)tokens.shape[1]).Any(length => model.Config.ChangesWithLength(length))) Assert.Skip("cached keys do not outlive a change of the rotation; the sampler starts anew there");
         Tensor whole = model.Forward(tokens);
         using var cache = new KeyValueCache(model.Config);
         var parts = new List<Tensor>();
 
         // A first part, single tokens, and a part that joins an earlier one: each takes its own way through the attention.
-        for (long start = 0; start < tokens.shape[1];)
+        for (long start = 0, length = tokens.shape[1]; start < length;)
         {
-            long count = start == 0 ? 7 : start < 20 ? 1 : Math.Min(13, tokens.shape[1] - start);
+            long count = start == 0 ? (length + 5) / 6 : start < length / 2 ? 1 : Math.Min((length + 2) / 3, length - start);
             parts.Add(model.Continue(tokens.narrow(1, start, count), cache));
             start += count;
         }

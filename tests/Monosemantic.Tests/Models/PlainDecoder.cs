@@ -18,7 +18,7 @@ internal sealed class PlainDecoder(JsonObject config, IReadOnlyDictionary<string
     private int Width => (int)config.Whole(family == "gpt2" ? "n_embd" : "hidden_size");
     private int Heads => (int)config.Whole(family switch { "gpt2" => "n_head", "gpt_neo" => "num_heads", _ => "num_attention_heads" });
     private int Shared => IsLlamaLike ? (int)config.Whole("num_key_value_heads", Heads) : Heads;
-    private int HeadWidth => IsLlamaLike ? (int)config.Whole("head_dim", Width / Heads) : Width / Heads;
+    private int HeadWidth => IsLlamaLike ? (int)config.HeadWidth() : Width / Heads;
     private bool IsGemma => family.StartsWith("gemma", StringComparison.Ordinal);
     private bool HasPostNorms => family is "gemma2" or "gemma3_text";
     private double Epsilon => config.Real(IsLlamaLike ? "rms_norm_eps" : family == "gpt_neox" ? "layer_norm_eps" : "layer_norm_epsilon", 1e-6);
@@ -167,7 +167,9 @@ internal sealed class PlainDecoder(JsonObject config, IReadOnlyDictionary<string
             "gelu" => x * PlainMath.NormalBelow(x),
             "relu" => Math.Max(0, x),
             "silu" => x / (1 + Math.Exp(-x)),
-            "gelu_new" or "gelu_pytorch_tanh" => x / 2 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
+            "quick_gelu" => x / (1 + Math.Exp(-1.702 * x)),
+            "tanh" => Math.Tanh(x),
+            "gelu_new" or "gelu_fast" or "gelu_pytorch_tanh" => x / 2 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
             _ => throw new InvalidOperationException(name),
         };
     }

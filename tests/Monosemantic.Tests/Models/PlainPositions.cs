@@ -60,7 +60,7 @@ internal sealed record PlainPositions(double[] Frequencies, double Factor)
                 double low = Key("low_freq_factor", 0), high = Key("high_freq_factor", 0), turns = Key("original_max_position_embeddings", 0) / (2 * Math.PI);
                 return new([.. plain.Select(frequency => frequency * Blend(Math.Clamp(((turns * frequency) - low) / (high - low), 0, 1), factor))], 1);
             case "yarn":
-                return Yarn(plain, theta, dimensions, factor, Key("original_max_position_embeddings", positions), Key("beta_fast", 32), Key("beta_slow", 1), Key("attention_factor", 1 + (0.1 * Math.Log(factor))));
+                return Yarn(plain, theta, dimensions, factor, config["transformers_version"] is null ? Key("original_max_position_embeddings", positions) : positions, Key("beta_fast", 32), Key("beta_slow", 1), Key("attention_factor", 1 + (0.1 * Math.Log(factor))));
             default:
                 double original = config.Real("original_max_position_embeddings", 0), stretch = positions / original;
                 JsonArray divisors = scaling![length > original ? "long_factor" : "short_factor"]!.AsArray();

@@ -39,6 +39,7 @@ internal static class PlainTensors
             Biased(shapes, at + "mlp.c_proj", [d, inner], d);
         }
         Biased(shapes, "transformer.ln_f", [d], d);
+        if (!config.Flag("tie_word_embeddings", true)) shapes["lm_head.weight"] = [vocabulary, d];
         return shapes;
     }
 
@@ -83,7 +84,7 @@ internal static class PlainTensors
 
     private static void Attention(Dictionary<string, long[]> shapes, JsonObject config, string family, string at)
     {
-        long d = config.Whole("hidden_size"), heads = config.Whole("num_attention_heads"), width = config.Whole("head_dim"), q = heads * width, kv = config.Whole("num_key_value_heads", heads) * width;
+        long d = config.Whole("hidden_size"), heads = config.Whole("num_attention_heads"), width = config.HeadWidth(), q = heads * width, kv = config.Whole("num_key_value_heads", heads) * width;
         bool bias = config.Flag("attention_bias", false);
         if (family == "phi3") shapes[at + "self_attn.qkv_proj.weight"] = [q + kv + kv, d];
         else foreach ((string name, long outputs) in new[] { ("q_proj", q), ("k_proj", kv), ("v_proj", kv) }) Biased(shapes, $"{at}self_attn.{name}", [outputs, d], outputs, bias || family == "qwen2");
@@ -104,6 +105,14 @@ internal static class PlainTensors
     {
         shapes[name + ".weight"] = weight;
         if (bias) shapes[name + ".bias"] = [outputs];
+    }
+
+    /// <summary>Width of a head of the families built on Llama.</summary>
+    internal static long HeadWidth(this JsonObject config)
+    {
+        string family = config["model_type"]!.GetValue<string>();
+        long share = config.Whole("hidden_size") / config.Whole("num_attention_heads");
+        return config.Whole("head_dim", family.StartsWith("gemma", StringComparison.Ordinal) ? 256 : family == "qwen3" ? 128 : share);
     }
 
     internal static long Whole(this JsonObject config, string key, long? absent = null) => config[key]?.GetValue<long>() ?? absent ?? throw new InvalidOperationException(key);

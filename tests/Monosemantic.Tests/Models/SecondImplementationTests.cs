@@ -8,7 +8,6 @@ namespace Monosemantic.Tests.Models;
 /// <summary>Every hook point of every configuration against plain loops in double precision.</summary>
 public sealed class SecondImplementationTests(ITestOutputHelper output) : IDisposable
 {
-    private const double Tolerance = 2e-5;
     private static readonly long[] Ids = [3, 22, 0, 7, 7, 19, 1, 4, 12, 9, 2, 16];
     private readonly string folder = Directory.CreateTempSubdirectory("monosemantic-tests-").FullName;
 
@@ -37,9 +36,9 @@ public sealed class SecondImplementationTests(ITestOutputHelper output) : IDispo
         });
 
         Assert.Equal(plain.Seen.Keys.Order(StringComparer.Ordinal), seen.Keys.Order(StringComparer.Ordinal));
-        foreach ((string hook, Tensor value) in seen) AssertClose(hook, plain.Seen[hook], value);
+        foreach ((string hook, Tensor value) in seen) PlainValues.AssertClose(output, hook, plain.Seen[hook], value);
         // The fused kernel is what runs when nobody looks.
-        AssertClose("logits without hooks", plain.Seen["logits"], model.Forward(tensor(Ids).unsqueeze(0)));
+        PlainValues.AssertClose(output, "logits without hooks", plain.Seen["logits"], model.Forward(tensor(Ids).unsqueeze(0)));
     }
 
     [Theory]
@@ -53,22 +52,6 @@ public sealed class SecondImplementationTests(ITestOutputHelper output) : IDispo
         int[] tokens = [.. expected.Read("input_ids")[1].data<long>().Select(id => (int)id)];
         var plain = new PlainDecoder(JsonNode.Parse(File.ReadAllText(Path.Combine(fixture, "config.json")))!.AsObject(), weights, tokens);
         plain.Run();
-        foreach (SafetensorsEntry entry in expected.Header.Entries.Where(entry => entry.Name is not ("input_ids" or "loss_per_token"))) AssertClose(entry.Name, plain.Seen[entry.Name], expected.Read(entry.Name)[1].clone());
-    }
-
-    private void AssertClose(string hook, double[] expected, Tensor actual)
-    {
-        using Tensor dense = actual.contiguous();
-        float[] values = TensorMemory.Floats(dense).ToArray();
-        actual.Dispose();
-        Assert.Equal(expected.Length, values.Length);
-        double largest = expected.Where(double.IsFinite).Max(Math.Abs), difference = 0;
-        for (int i = 0; i < values.Length; i++)
-        {
-            if (double.IsFinite(expected[i])) difference = Math.Max(difference, Math.Abs(expected[i] - values[i]));
-            else Assert.Equal((float)expected[i], values[i]);
-        }
-        output.WriteLine($"{hook}: largest difference {difference:E2}, {difference / largest:E2} of the largest value");
-        Assert.True(difference <= Tolerance * largest, $"{hook}: {difference:E3} > {Tolerance} x {largest:E3}");
+        foreach (SafetensorsEntry entry in expected.Header.Entries.Where(entry => entry.Name is not ("input_ids" or "loss_per_token"))) PlainValues.AssertClose(output, entry.Name, plain.Seen[entry.Name], expected.Read(entry.Name)[1].clone());
     }
 }

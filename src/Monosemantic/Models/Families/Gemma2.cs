@@ -6,8 +6,8 @@ namespace Monosemantic.Models.Families;
 /// </summary>
 public static class Gemma2
 {
-    // hidden_act is written beside hidden_activation, which is the one that the reference reads.
-    private static readonly string[] Ignorable = ["hidden_act"];
+    // Written beside hidden_activation and sliding_window, which are the ones that the reference reads.
+    private static readonly string[] Ignorable = ["hidden_act", "sliding_window_size"];
 
     /// <summary>The registry's entry.</summary>
     public static ModelFamily Family { get; } = new("gemma2", "Gemma 2: Gemma with norms after attention and MLP, soft caps and alternating windows", ReadConfig, LlamaLike.Weights);

@@ -42,15 +42,15 @@ public static partial class GptNeoX
         return shape;
     }
 
-    // The family's own names of base and share come before the common ones, as in the reference.
+    // The family's own names of base and share come before the common ones, as in the reference, and the newest keys before both.
     private static RotaryConfig ReadRotary(ConfigReader config, int width, int positions)
     {
-        RotaryConfig rotary = RotaryKeys.Read(config, new(width, positions, 10_000, 0.25, MayBePartial: true));
-        if (config.Has("rope_parameters")) return rotary;
         double? theta = config.OptionalPositive("rotary_emb_base"), fraction = config.OptionalPositive("rotary_pct");
-        int dimensions = fraction is null ? rotary.Dimensions : (int)(width * fraction.Value);
-        if (fraction > 1 || dimensions < 2 || dimensions % 2 != 0) throw config.Refusal("rotary_pct", $"a share of the {width} dimensions of a head that is an even number", "copy the model's own config.json");
-        return rotary with { Theta = theta ?? rotary.Theta, Dimensions = dimensions };
+        bool own = config.Section("rope_parameters") is null;
+        int turning = (int)(width * (fraction ?? 1));
+        if (own && fraction is not null && (fraction > 1 || turning < 2 || turning % 2 != 0)) throw config.Refusal("rotary_pct", $"a share of the {width} dimensions of a head that is an even number", "copy the model's own config.json");
+        RotaryConfig rotary = RotaryKeys.Read(config, new(width, positions, theta ?? 10_000, fraction ?? 0.25, MayBePartial: true));
+        return own ? rotary with { Theta = theta ?? rotary.Theta, Dimensions = fraction is null ? rotary.Dimensions : turning } : rotary;
     }
 
     private static TransformerWeights ReadWeights(TransformerConfig config, WeightReader weights)

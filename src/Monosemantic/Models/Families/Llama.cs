@@ -6,6 +6,9 @@ namespace Monosemantic.Models.Families;
 /// </summary>
 public static class Llama
 {
+    // Says of itself what model_type says.
+    private static readonly string[] Ignorable = ["is_llama_config"];
+
     /// <summary>The registry's entry.</summary>
     public static ModelFamily Family { get; } = new("llama", "Llama 1, 2, 3: rotary positions (linear, dynamic, llama3, yarn, longrope), RMS norm, grouped queries, gated MLP", ReadConfig, LlamaLike.Weights);
 
@@ -18,7 +21,8 @@ public static class Llama
             AttentionOutputBias = bias,
             MlpBias = config.Flag("mlp_bias", false),
         };
-        LlamaLike.Finish(config);
+        if (config.Flag("rope_interleaved", false)) throw config.Refusal("rope_interleaved", "false in this family");
+        LlamaLike.Finish(config, Ignorable);
         return shape;
     }
 }

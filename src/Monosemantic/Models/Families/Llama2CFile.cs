@@ -1,6 +1,5 @@
+using System.Buffers.Binary;
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 using Monosemantic.Runtime;
 using static TorchSharp.torch;
 
@@ -12,17 +11,14 @@ namespace Monosemantic.Models.Families;
 /// </summary>
 internal sealed class Llama2CFile : WeightSource
 {
-    private const uint Magic = 0x616B3432;
-    private const int NewHeader = 256;
-    private readonly SafeFileHandle handle;
-    private readonly MappedTensors mapped;
+    private readonly MappedFile file;
     private readonly Llama2CHeader header;
     private readonly Dictionary<string, Part> parts = [];
 
-    private Llama2CFile(string path, SafeFileHandle handle)
+    private Llama2CFile(MappedFile file)
     {
-        (Path, this.handle, mapped) = (path, handle, new(path));
-        header = Llama2CHeader.Read(path, handle, Magic, NewHeader);
+        this.file = file;
+        header = Llama2CHeader.Read(file);
         long at = header.DataStart;
         foreach ((string name, long[] shape) in header.Version == 0 ? header.LegacyOrder() : header.NewOrder())
         {
@@ -31,12 +27,11 @@ internal sealed class Llama2CFile : WeightSource
             if (name.Length > 0) parts.Add(name, new(at, [.. shape], quantised));
             at += quantised ? count + (count / header.GroupSize * sizeof(float)) : count * sizeof(float);
         }
-        long length = RandomAccess.GetLength(handle);
-        if (at != length) throw Llama2CHeader.Bad(path, $"its sizes ask for {at:N0} bytes, it has {length:N0}");
+        if (at != file.Length) throw Llama2CHeader.Bad(Path, $"its sizes ask for {at:N0} bytes, it has {file.Length:N0}");
         Shapes = parts.ToDictionary(pair => pair.Key, pair => pair.Value.Shape);
     }
 
-    internal override string Path { get; }
+    internal override string Path => file.Path;
 
     internal override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes { get; }
 
@@ -47,14 +42,14 @@ internal sealed class Llama2CFile : WeightSource
     /// <exception cref="UserErrorException">It is no llama2.c file, or not whole.</exception>
     internal static Llama2CFile Open(string path)
     {
-        SafeFileHandle handle = File.OpenHandle(path);
+        MappedFile file = MappedFile.Open(path);
         try
         {
-            return new(path, handle);
+            return new(file);
         }
         catch
         {
-            handle.Dispose();
+            file.Dispose();
             throw;
         }
     }
@@ -62,40 +57,22 @@ internal sealed class Llama2CFile : WeightSource
     internal override Tensor Read(string name)
     {
         Part part = parts[name];
-        if (!part.Quantised && mapped.View(ScalarType.Float32, part.Offset, part.Shape) is { } view) return view;
+        if (!part.Quantised && part.Offset % sizeof(float) == 0) return file.View(part.Offset, ScalarType.Float32, [.. part.Shape]);
         Tensor tensor = empty([.. part.Shape], ScalarType.Float32);
-        Span<float> values = TensorMemory.Floats(tensor);
-        if (part.Quantised) Dequantise(part.Offset, values);
-        else Fill(MemoryMarshal.AsBytes(values), part.Offset);
+        if (part.Quantised) Dequantise(part.Offset, TensorMemory.Floats(tensor));
+        else file.CopyTo(part.Offset, tensor);
         return tensor;
     }
 
     internal override string Hash() => Hashing.OfFile(Path);
 
-    public override void Dispose()
-    {
-        mapped.Dispose();
-        handle.Dispose();
-    }
+    public override void Dispose() => file.Dispose();
 
+    // All levels, then all scales.
     private void Dequantise(long offset, Span<float> values)
     {
-        byte[] levels = new byte[values.Length];
-        float[] scales = new float[values.Length / header.GroupSize];
-        Fill(levels, offset);
-        Fill(MemoryMarshal.AsBytes(scales.AsSpan()), offset + levels.Length);
-        for (int i = 0; i < values.Length; i++) values[i] = (sbyte)levels[i] * scales[i / header.GroupSize];
-    }
-
-    private void Fill(Span<byte> bytes, long offset)
-    {
-        while (bytes.Length > 0)
-        {
-            int read = RandomAccess.Read(handle, bytes, offset);
-            if (read == 0) throw Llama2CHeader.Bad(Path, "it became shorter while it was read");
-            bytes = bytes[read..];
-            offset += read;
-        }
+        ReadOnlySpan<byte> levels = file.Span(offset, values.Length), scales = file.Span(offset + values.Length, values.Length / header.GroupSize * sizeof(float));
+        for (int i = 0; i < values.Length; i++) values[i] = (sbyte)levels[i] * BinaryPrimitives.ReadSingleLittleEndian(scales[(i / header.GroupSize * sizeof(float))..]);
     }
 
     private sealed record Part(long Offset, ImmutableArray<long> Shape, bool Quantised);

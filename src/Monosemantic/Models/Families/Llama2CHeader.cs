@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Models.Families;
@@ -9,6 +8,9 @@ namespace Monosemantic.Models.Families;
 /// <summary>The sizes in a llama2.c file's header, and the order of the weights that they imply.</summary>
 internal sealed record Llama2CHeader
 {
+    private const uint Magic = 0x616B3432;
+    private const int NewHeader = 256;
+
     /// <summary>0 for the legacy form without magic number, 1 for float32, 2 for int8.</summary>
     internal required int Version { get; init; }
 
@@ -22,18 +24,18 @@ internal sealed record Llama2CHeader
     internal required TransformerConfig Config { get; init; }
 
     /// <summary>Reads and checks the header.</summary>
-    internal static Llama2CHeader Read(string path, SafeFileHandle handle, uint magic, int newHeader)
+    internal static Llama2CHeader Read(MappedFile file)
     {
-        Span<byte> bytes = stackalloc byte[64];
-        if (RandomAccess.GetLength(handle) < newHeader || RandomAccess.Read(handle, bytes, 0) < bytes.Length) throw Bad(path, "it is too short");
-        bool legacy = BinaryPrimitives.ReadUInt32LittleEndian(bytes) != magic;
+        if (file.Length < NewHeader) throw Bad(file.Path, "it is too short");
+        ReadOnlySpan<byte> bytes = file.Head(NewHeader);
+        bool legacy = BinaryPrimitives.ReadUInt32LittleEndian(bytes) != Magic;
         int version = legacy ? 0 : BinaryPrimitives.ReadInt32LittleEndian(bytes[4..]);
-        if (version is < 0 or > 2) throw Bad(path, $"its version is {version}; 1 and 2 are read, and the legacy form");
+        if (!legacy && version is not (1 or 2)) throw Bad(file.Path, $"its version is {version}; 1 and 2 are read, and the legacy form");
         int[] sizes = MemoryMarshal.Cast<byte, int>(bytes.Slice(legacy ? 0 : 8, 28)).ToArray();
         bool shared = legacy ? sizes[5] > 0 : bytes[36] != 0;
         sizes[5] = (int)Math.Min(int.MaxValue, Math.Abs((long)sizes[5]));
         int group = version == 2 ? BinaryPrimitives.ReadInt32LittleEndian(bytes[37..]) : 0;
-        return new() { Version = version, DataStart = legacy ? 28 : newHeader, GroupSize = group, Config = Checked(path, sizes, shared, version == 2, group) };
+        return new() { Version = version, DataStart = legacy ? 28 : NewHeader, GroupSize = group, Config = Checked(file.Path, sizes, shared, version == 2, group) };
     }
 
     /// <summary>The weights of the legacy form; a part without name is skipped.</summary>

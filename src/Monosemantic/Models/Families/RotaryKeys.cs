@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.RegularExpressions;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Models.Families;
@@ -7,8 +8,10 @@ namespace Monosemantic.Models.Families;
 /// The config keys of rotary positions: <c>rope_theta</c> and <c>rope_scaling</c>, or the newer <c>rope_parameters</c>
 /// that holds both. Reference: transformers, modeling_rope_utils.
 /// </summary>
-internal static class RotaryKeys
+internal static partial class RotaryKeys
 {
+    // Tokens: more than memory holds, and far from where positions are no longer exact in float32.
+    private const int Endless = 1 << 20;
     private const string Known = "default, linear, dynamic, llama3, yarn, longrope";
 
     /// <summary>What a family does without any key.</summary>
@@ -49,11 +52,14 @@ internal static class RotaryKeys
         return rotary;
     }
 
-    /// <summary>Longest context: scaling by a factor stretches what the config calls the positions.</summary>
+    /// <summary>
+    /// Longest context: scaling by a factor stretches what the config calls the positions; a base that grows with the context
+    /// has no end of its own.
+    /// </summary>
     internal static int MaxPositions(int positions, RotaryConfig rotary) => rotary.Scaling switch
     {
         LinearScaling linear => Stretched(positions, linear.Factor * positions),
-        DynamicScaling dynamic => Stretched(positions, dynamic.Factor * positions),
+        DynamicScaling dynamic => Stretched(positions, Math.Max(Endless, dynamic.Factor * positions)),
         YarnScaling yarn => Stretched(positions, yarn.Factor * yarn.OriginalPositions),
         _ => positions,
     };
@@ -78,11 +84,12 @@ internal static class RotaryKeys
             case "llama3":
                 return Llama3(section, Factor());
             case "yarn":
-                return Yarn(section, Factor(), positions);
+                return Yarn(section, Factor(), positions, IgnoresOriginal(config));
             case "longrope" or "su":
                 return Long(config, section, positions, dimensions);
             default:
-                throw section.Refusal(section.Has("rope_type") ? "rope_type" : "type", $"one of {Known}", "the model's positions are scaled in a way that is not built here");
+                string hint = Suggestion.Nearest(type, Known.Split(", ")) is { } near ? $"did you mean {near}?" : "the model's positions are scaled in a way that is not built here";
+                throw section.Refusal(section.Has("rope_type") ? "rope_type" : "type", $"one of {Known}", hint);
         }
     }
 
@@ -101,9 +108,12 @@ internal static class RotaryKeys
         return scaling.HighFrequency > scaling.LowFrequency ? scaling : throw section.Refusal("high_freq_factor", "above low_freq_factor", "copy the model's own config.json");
     }
 
-    private static YarnScaling Yarn(ConfigReader section, double factor, int positions) => new(
+    // Releases that knew YaRN before they knew the key of its original context; what they saved computes what it computed there.
+    private static bool IgnoresOriginal(ConfigReader config) => config.Text("transformers_version") is { } version && Early().IsMatch(version);
+
+    private static YarnScaling Yarn(ConfigReader section, double factor, int positions, bool ignoresOriginal) => new(
         factor,
-        section.OptionalCount("original_max_position_embeddings") ?? positions,
+        section.OptionalCount("original_max_position_embeddings") is { } original && !ignoresOriginal ? original : positions,
         section.Positive("beta_fast", 32),
         section.Positive("beta_slow", 1),
         section.OptionalPositive("attention_factor") ?? (factor > 1 ? (0.1 * Math.Log(factor)) + 1 : 1),
@@ -124,4 +134,7 @@ internal static class RotaryKeys
         if (divisors.Length == dimensions / 2 && divisors.All(divisor => divisor > 0)) return divisors;
         throw new UserErrorException($"{key} has {divisors.Length} numbers in {section.Path}; it must have {dimensions / 2}, all above 0: one for each pair of dimensions that turns", "copy the model's own config.json");
     }
+
+    [GeneratedRegex(@"^4\.4[5-7]\.")]
+    private static partial Regex Early();
 }

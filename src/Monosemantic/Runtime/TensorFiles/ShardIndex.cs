@@ -6,7 +6,8 @@ namespace Monosemantic.Runtime.TensorFiles;
 /// <summary>The index of a model whose tensors lie in several files: which tensor is in which.</summary>
 /// <param name="Path">The index file.</param>
 /// <param name="Files">The tensors' files by the tensors' names, in the index's order; plain names of files in the same folder.</param>
-internal sealed record ShardIndex(string Path, IReadOnlyList<KeyValuePair<string, string>> Files)
+/// <param name="TotalSize">Bytes of all tensors as the index has them; null where it does not say.</param>
+internal sealed record ShardIndex(string Path, IReadOnlyList<KeyValuePair<string, string>> Files, double? TotalSize)
 {
     private const int MaxBytes = 64 << 20, MaxTensors = 200_000;
 
@@ -33,18 +34,19 @@ internal sealed record ShardIndex(string Path, IReadOnlyList<KeyValuePair<string
     {
         var files = new List<KeyValuePair<string, string>>();
         var keys = new HashSet<string>(StringComparer.Ordinal);
+        double? total = null;
         var json = new StrictJson(utf8);
         json.BeginObject("the index");
         while (json.NextKey(out string key))
         {
             if (!keys.Add(key)) throw Bad(path, $"the key {Printable.Of(key)} stands in it twice");
             // metadata holds the total size and whatever the writer liked to note.
-            if (key == "metadata") json.Skip();
+            if (key == "metadata") total = json.NumberIn("total_size");
             else if (key == "weight_map") ReadMap(ref json, files, path);
             else throw Bad(path, $"it has the unknown key {Printable.Of(key)}; metadata and weight_map are known");
         }
         json.End();
-        return keys.Contains("weight_map") ? new ShardIndex(path, files) : throw Bad(path, "it has no weight_map");
+        return keys.Contains("weight_map") ? new ShardIndex(path, files, total) : throw Bad(path, "it has no weight_map");
     }
 
     private static void ReadMap(ref StrictJson json, List<KeyValuePair<string, string>> files, string path)

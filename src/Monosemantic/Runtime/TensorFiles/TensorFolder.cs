@@ -18,11 +18,15 @@ public sealed class TensorFolder : ITensorFile
 
     private static readonly string[] Forms = ["model.safetensors", "pytorch_model.bin"];
 
+    // What other frameworks save beside a config.json.
+    private static readonly string[] Others = ["tf_model.h5", "flax_model.msgpack"];
+
     private readonly Dictionary<string, ITensorFile> places;
     private readonly List<ITensorFile> files;
 
-    private TensorFolder(string path, List<ITensorFile> files, IEnumerable<KeyValuePair<string, ITensorFile>> tensors)
+    private TensorFolder(string path, List<ITensorFile> files, IEnumerable<KeyValuePair<string, ITensorFile>> tensors, double? totalSize = null)
     {
+        TotalSize = totalSize;
         Path = path;
         this.files = files;
         places = new Dictionary<string, ITensorFile>(tensors, StringComparer.Ordinal);
@@ -38,6 +42,9 @@ public sealed class TensorFolder : ITensorFile
     /// <summary>The files that hold the tensors.</summary>
     public IEnumerable<string> Files => files.Select(file => file.Path);
 
+    /// <summary>Bytes of all tensors as the index has them; null where there is none or it does not say.</summary>
+    internal double? TotalSize { get; }
+
     /// <summary>Opens and checks the weights of a folder.</summary>
     /// <param name="directory">The folder.</param>
     /// <exception cref="UserErrorException">It holds no weights, a shard or a tensor is missing, or a file is damaged.</exception>
@@ -50,9 +57,10 @@ public sealed class TensorFolder : ITensorFile
             if (File.Exists(whole)) return OfOne(whole);
             if (File.Exists(index)) return OfShards(directory, ShardIndex.Read(index));
         }
+        string[] others = [.. Others.Where(name => File.Exists(System.IO.Path.Combine(directory, name)))];
         throw new UserErrorException(
-            $"{directory} holds no weights: none of {string.Join(", ", Forms.SelectMany(form => new[] { form, form + IndexEnding }))} is there",
-            "check the path; a model's folder has config.json and one of these files");
+            $"{directory} holds no weights that are read here: none of {string.Join(", ", Forms.SelectMany(form => new[] { form, form + IndexEnding }))} is there{(others.Length > 0 ? $", only {string.Join(", ", others)}" : "")}",
+            others.Length > 0 ? "convert the weights to safetensors with the library that wrote them" : "check the path; a model's folder has config.json and one of these files");
     }
 
     /// <inheritdoc/>
@@ -60,6 +68,10 @@ public sealed class TensorFolder : ITensorFile
 
     /// <inheritdoc/>
     public TensorEntry Entry(string name) => Place(name).Entry(name);
+
+    /// <summary>The file that holds a tensor.</summary>
+    /// <param name="name">The tensor's name.</param>
+    internal string FileOf(string name) => Place(name).Path;
 
     /// <inheritdoc/>
     public torch.Tensor Read(string name) => Place(name).Read(name);
@@ -93,7 +105,7 @@ public sealed class TensorFolder : ITensorFile
                 shards.Add(name, OpenShard(System.IO.Path.Combine(directory, name)));
             }
             CheckAgreement(index, shards);
-            return new TensorFolder(index.Path, [.. shards.Values], index.Files.Select(pair => KeyValuePair.Create(pair.Key, shards[pair.Value])));
+            return new TensorFolder(index.Path, [.. shards.Values], index.Files.Select(pair => KeyValuePair.Create(pair.Key, shards[pair.Value])), index.TotalSize);
         }
         catch
         {
