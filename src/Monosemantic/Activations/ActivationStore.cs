@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using Microsoft.Data.Analysis;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Activations;
@@ -13,7 +14,6 @@ public sealed class ActivationStore : IActivationRows, IDisposable
 {
     private readonly ConcurrentDictionary<StoreSplit, IRowBlocks> blocks = [];
     private readonly Lazy<ImmutableArray<string>> tokenTexts;
-
 
     private ActivationStore(string folder, StoreManifest manifest)
     {
@@ -53,7 +53,8 @@ public sealed class ActivationStore : IActivationRows, IDisposable
     /// <exception cref="UserErrorException">Model, width or hook point differ.</exception>
     public void RequireSite(string hookPoint, int dModel, string? modelSha256, string dictionary)
     {
-        if (modelSha256 is not null && modelSha256 != Manifest.Plan.Model.Sha256)
+        // Imported activations may not say of which model they are.
+        if (!string.IsNullOrEmpty(modelSha256) && Manifest.Plan.Model.Sha256.Length > 0 && modelSha256 != Manifest.Plan.Model.Sha256)
         {
             throw new UserErrorException($"{dictionary} was trained on another model than {Folder} was extracted from ({Manifest.Plan.Model.Name})", "give activations of the dictionary's own model");
         }
@@ -118,6 +119,16 @@ public sealed class ActivationStore : IActivationRows, IDisposable
     /// <param name="firstBatch">Number of the batch to begin with, from 0.</param>
     public IEnumerable<ActivationBatch> Shuffled(int batch, long seed, StoreSplit split, long firstBatch = 0) =>
         Shuffled(batch, RowStreams.DefaultBufferRows(Plan), seed, split, firstBatch);
+
+    /// <summary>
+    /// Some rows as a table, for notebooks: columns <c>document</c>, <c>position</c>, <c>token</c>, <c>text</c> (what the token
+    /// reads like; missing where it is not known), <c>norm</c>, and the values <c>x0</c> to <c>x(d_model-1)</c>.
+    /// </summary>
+    /// <param name="rows">How many; at most as many as there are.</param>
+    /// <param name="split">Of which rows.</param>
+    /// <param name="seed">Seed to draw them at random with; null (the default) for the first ones.</param>
+    /// <exception cref="UserErrorException">The number is not positive, or a file cannot be read.</exception>
+    public DataFrame ToDataFrame(int rows = 1000, StoreSplit split = StoreSplit.All, long? seed = null) => RowTable.Of(this, rows, split, seed);
 
     /// <summary>One line: what the store holds.</summary>
     public override string ToString()
