@@ -7,7 +7,7 @@ namespace Monosemantic.Activations;
 
 /// <summary>
 /// A finished activation store, read-only. Shards are memory-mapped while they are read, so opening costs a look at the files'
-/// sizes. Float32 rows in order are given out where they lie; shuffled reading holds 12 bytes for each row of its window, and maps
+/// sizes. Float32 rows in order are given out where they lie; shuffled reading holds 16 bytes for each row of its window, and maps
 /// no more than two windows.
 /// </summary>
 public sealed class ActivationStore : IActivationRows, IDisposable
@@ -96,6 +96,10 @@ public sealed class ActivationStore : IActivationRows, IDisposable
         }
         return problems;
     }
+
+    /// <summary>The stores of a folder: itself, or those that an extraction of several hook points made in it, in ordinal order.</summary>
+    /// <param name="folder">The folder.</param>
+    public static ImmutableArray<string> In(string folder) => StoreFolder.StoresIn(folder) is { Length: > 0 } stores ? [.. stores] : [folder];
 
     /// <inheritdoc/>
     public long RowCount(StoreSplit split) => split switch

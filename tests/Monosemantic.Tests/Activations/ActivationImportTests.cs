@@ -136,12 +136,12 @@ public sealed class ActivationImportTests : IDisposable
         var config = new ImportConfig { Files = [In("x.safetensors")], RowsPerShard = 3000, HeldOutFraction = 0.3 };
         Import(config);
         using var stop = new CancellationTokenSource();
-        Assert.Throws<OperationCanceledException>(() => ActivationImport.Import(config, In("again"), progress: new StopAfter(stop, 12_000), cancellation: stop.Token));
-        Assert.Throws<UserErrorException>(() => ActivationImport.Import(config, In("again")));
-        StoreManifest resumed = ActivationImport.Import(config, In("again"), resume: true);
+        Assert.Throws<OperationCanceledException>(() => Import(config, "again", progress: new StopAfter(stop, 12_000), cancellation: stop.Token));
+        Assert.Throws<UserErrorException>(() => Import(config, "again"));
+        StoreManifest resumed = Import(config, "again", resume: true);
         Assert.Equal(SampleStore.Hashes(In("store")), SampleStore.Hashes(In("again")));
-        Assert.Equal(JsonFile.ToText(resumed), JsonFile.ToText(ActivationImport.Import(config, In("again"), resume: true)));
-        Assert.Contains("import.document_rows", Assert.Throws<UserErrorException>(() => ActivationImport.Import(config with { DocumentRows = 9 }, In("again"), resume: true)).Message, StringComparison.Ordinal);
+        Assert.Equal(JsonFile.ToText(resumed), JsonFile.ToText(Import(config, "again", resume: true)));
+        Assert.Contains("import.document_rows", Assert.Throws<UserErrorException>(() => Import(config with { DocumentRows = 9 }, "again", resume: true)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -149,7 +149,7 @@ public sealed class ActivationImportTests : IDisposable
     {
         NumpyWriter.WriteArray(In("x.npy"), x);
         Import(new ImportConfig { Files = [In("x.npy")], Dtype = StoreDtype.Int8, HeldOutFraction = 0 });
-        StoreManifest again = ActivationImport.Import(new ImportConfig { Files = [Path.Combine(In("store"), "shard-00000.safetensors")], HeldOutFraction = 0 }, In("again"));
+        StoreManifest again = Import(new ImportConfig { Files = [Path.Combine(In("store"), "shard-00000.safetensors")], HeldOutFraction = 0 }, "again");
         using ActivationStore first = ActivationStore.Open(In("store")), second = ActivationStore.Open(In("again"));
         Assert.Equal(StoreDtype.Int8, again.Plan.Dtype);
         Assert.Equal(first.Read(Rows).Single().Span.ToArray(), second.Read(Rows).Single().Span.ToArray());
@@ -180,7 +180,8 @@ public sealed class ActivationImportTests : IDisposable
         Assert.StartsWith("300 rows x 7 f32 of imported in unknown on x.npy", store.ToString(), StringComparison.Ordinal);
     }
 
-    private StoreManifest Import(ImportConfig config) => ActivationImport.Import(config, In("store"), cancellation: TestContext.Current.CancellationToken);
+    private StoreManifest Import(ImportConfig config, string output = "store", bool resume = false, IProgress<ProgressReport>? progress = null, CancellationToken? cancellation = null) =>
+        ActivationImport.Import(config, In(output), resume, progress, cancellation ?? TestContext.Current.CancellationToken);
 
     private string In(string name) => Path.Combine(folder, name);
 
