@@ -64,6 +64,18 @@ public sealed class ActivationStore : IActivationRows, IDisposable
             "give the activations that the dictionary was trained on, or others of the same hook point");
     }
 
+    /// <summary>Refuses a store that does not say which token each row is of, or says another tokenizer's; looks at the first rows.</summary>
+    /// <param name="vocabularySize">Token ids are below this.</param>
+    /// <exception cref="UserErrorException">A token id is not known, or too high.</exception>
+    public void RequireTokens(int vocabularySize)
+    {
+        RowOrigins first = ReadOrigins(new ShardRange(0, 0, Manifest.Shards[0].Blocks[0]));
+        int bad = Array.FindIndex(first.Tokens, token => token < 0 || token >= vocabularySize);
+        if (bad < 0) return;
+        string what = first.Tokens[bad] < 0 ? $"does not say of which token its row {bad} is" : $"has token id {first.Tokens[bad]}, but the tokenizer's are 0..{vocabularySize - 1}";
+        throw new UserErrorException($"{Folder} {what}", "import the activations with the ids of their tokens: --token-ids");
+    }
+
     /// <summary>Opens a store and checks that every file is there in its right size.</summary>
     /// <param name="folder">The store's folder.</param>
     /// <exception cref="UserErrorException">It is missing, unfinished, from a newer version, or incomplete; the message names the shard.</exception>

@@ -27,7 +27,7 @@ public sealed class StoreMergeTests : IDisposable
         Assert.Equal((757, 2 * SampleStore.Documents, "texts + other"), ((int)both.Rows, both.Plan.Corpus.Documents, both.Plan.Corpus.Source));
         foreach (StoreSplit split in new[] { StoreSplit.Training, StoreSplit.HeldOut })
         {
-            (int, int, int, float[])[] expected = [.. Rows(first.Path, split, 0), .. Rows(second.Path, split, SampleStore.Documents)];
+            (int, int, int, string)[] expected = [.. Rows(first.Path, split, 0), .. Rows(second.Path, split, SampleStore.Documents)];
             Assert.Equal(expected, Rows(Output, split, 0));
         }
         using ActivationStore store = ActivationStore.Open(Output);
@@ -74,10 +74,10 @@ public sealed class StoreMergeTests : IDisposable
     private static StoreManifest Merge(string[] folders, string output, bool resume = false, IProgress<ProgressReport>? progress = null, CancellationToken? cancellation = null) =>
         StoreMerge.Merge(folders, output, resume, progress, cancellation ?? TestContext.Current.CancellationToken);
 
-    private static (int Document, int Position, int Token, float[] Values)[] Rows(string folder, StoreSplit split, int firstDocument)
+    private static (int Document, int Position, int Token, string Values)[] Rows(string folder, StoreSplit split, int firstDocument)
     {
         using ActivationStore store = ActivationStore.Open(folder);
-        return [.. store.Read(50, split).SelectMany(batch => Enumerable.Range(0, batch.Rows).Select(i => (batch.Documents[i] + firstDocument, batch.Positions[i], batch.Tokens[i], batch.Row(i).ToArray())).ToArray())];
+        return [.. store.Read(50, split).SelectMany(batch => Enumerable.Range(0, batch.Rows).Select(i => (batch.Documents[i] + firstDocument, batch.Positions[i], batch.Tokens[i], string.Join(' ', batch.Row(i).ToArray()))).ToArray())];
     }
 
     private sealed class StopAt(CancellationTokenSource stop, long rows) : IProgress<ProgressReport>

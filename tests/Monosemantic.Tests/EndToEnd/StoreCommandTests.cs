@@ -63,6 +63,7 @@ public sealed class StoreCommandTests : IDisposable
         Assert.Equal((new HeadStructure(2, 8, null), new HeadStructure(2, 8, 1), 8), (all.Plan.Heads, one.Plan.Heads, one.DModel));
         ActivationBatch whole = all.Read(800).Single(), head = one.Read(800).Single();
         for (int row = 0; row < 800; row++) Assert.True(whole.Row(row)[8..].SequenceEqual(head.Row(row)));
+        await Fail("one point twice", Extract("bad", "blocks.1.hook_resid_post,resid_post1"));
         await Fail("heads 0..1", Extract("bad", "blocks.1.attn.hook_z", "--per-head", "2"));
         await Fail("has no heads", Extract("bad", "blocks.1.hook_resid_post", "--per-head", "0"));
     }

@@ -14,7 +14,7 @@ internal sealed record ForeignBlock(int[] Documents, int[] Positions, int[] Toke
 /// <summary>All files of an import as one list of rows.</summary>
 internal sealed class ForeignCorpus : IDisposable
 {
-    private const int BlockRows = 4096;
+    private const int MostRows = 4096, MostNumbers = 1 << 22;
     private readonly List<ForeignRows> files = [];
 
     /// <summary>Opens every file.</summary>
@@ -49,6 +49,8 @@ internal sealed class ForeignCorpus : IDisposable
     /// <summary>The tensor or column of the first file.</summary>
     public string Name => files[0].Name;
 
+    private int BlockRows => Math.Clamp(MostNumbers / Shape.DModel, 1, MostRows);
+
     /// <summary>Number of rows, padding included.</summary>
     public long Rows => files.Sum(file => file.Shape.Rows);
 
@@ -60,13 +62,14 @@ internal sealed class ForeignCorpus : IDisposable
     {
         if (!files[0].KnowsDocuments) return checked((int)files.Sum(file => file.CountedDocuments));
         long highest = 0;
-        var values = new long[BlockRows];
+        int atOnce = BlockRows;
+        var values = new long[atOnce];
         foreach (ForeignRows file in files)
         {
-            for (long first = 0; first < file.Shape.Rows; first += BlockRows)
+            for (long first = 0; first < file.Shape.Rows; first += atOnce)
             {
                 cancellation.ThrowIfCancellationRequested();
-                Span<long> part = values.AsSpan(0, (int)Math.Min(BlockRows, file.Shape.Rows - first));
+                Span<long> part = values.AsSpan(0, (int)Math.Min(atOnce, file.Shape.Rows - first));
                 file.ReadDocuments(first, part);
                 foreach (long value in part) highest = Math.Max(highest, value);
             }
@@ -78,12 +81,13 @@ internal sealed class ForeignCorpus : IDisposable
     public IEnumerable<ForeignBlock> Blocks()
     {
         long firstDocument = 0;
+        int atOnce = BlockRows;
         var counter = new PositionCounter();
         foreach (ForeignRows file in files)
         {
-            for (long first = 0; first < file.Shape.Rows; first += BlockRows)
+            for (long first = 0; first < file.Shape.Rows; first += atOnce)
             {
-                yield return Block(file, first, (int)Math.Min(BlockRows, file.Shape.Rows - first), firstDocument, counter);
+                yield return Block(file, first, (int)Math.Min(atOnce, file.Shape.Rows - first), firstDocument, counter);
             }
             if (!file.KnowsDocuments) firstDocument += file.CountedDocuments;
         }
