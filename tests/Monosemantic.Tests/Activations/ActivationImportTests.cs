@@ -151,6 +151,7 @@ public sealed class ActivationImportTests : IDisposable
         Import(new ImportConfig { Files = [In("x.npy")], Dtype = StoreDtype.Int8, HeldOutFraction = 0 });
         StoreManifest again = Import(new ImportConfig { Files = [Path.Combine(In("store"), "shard-00000.safetensors")], HeldOutFraction = 0 }, "again");
         using ActivationStore first = ActivationStore.Open(In("store")), second = ActivationStore.Open(In("again"));
+        AssertError(new ImportConfig { Files = [In("store")] }, "is an activation store already");
         Assert.Equal(StoreDtype.Int8, again.Plan.Dtype);
         Assert.Equal(first.Read(Rows).Single().Span.ToArray(), second.Read(Rows).Single().Span.ToArray());
     }

@@ -72,6 +72,7 @@ internal static class ForeignFile
     private static string[] FilesAt(string path)
     {
         if (!Directory.Exists(path)) return [path];
+        if (File.Exists(System.IO.Path.Combine(path, StoreFolder.ManifestName))) throw new UserErrorException($"{path} is an activation store already", "use it as it is; `monosemantic store merge` puts several together");
         string[] files = [.. Directory.EnumerateFiles(path).Where(file => Endings.Contains(System.IO.Path.GetExtension(file), StringComparer.OrdinalIgnoreCase)).Order(StringComparer.Ordinal)];
         return files.Length > 0 ? files : throw new UserErrorException($"{path} holds no file that ends in {string.Join(", ", Endings)}", "name the files themselves");
     }
