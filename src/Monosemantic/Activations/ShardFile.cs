@@ -25,7 +25,7 @@ internal sealed class ShardFile : IDisposable
         this.dtype = dtype;
         this.dModel = dModel;
         temporary = $"{path}.{Environment.ProcessId}.tmp";
-        stream = Guard(() => new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20));
+        stream = Guard(() => new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, AtomicFile.BufferBytes));
         Guard(() => stream.Write(new byte[HeaderBytes]));
     }
 
