@@ -82,7 +82,7 @@ public sealed class ActivationStore : IActivationRows, IDisposable
     public static ActivationStore Open(string folder)
     {
         StoreManifest manifest = ReadManifest(folder);
-        string[] problems = [.. FilesOf(manifest).Select(file => file.ProblemIn(folder)).OfType<string>()];
+        string[] problems = [.. FilesOf(manifest).AsParallel().AsOrdered().Select(file => file.ProblemIn(folder)).OfType<string>()];
         if (problems.Length == 0) return new ActivationStore(folder, manifest);
         string more = problems.Length > 3 ? $"; and {problems.Length - 3} more" : "";
         throw new UserErrorException($"the activation store {folder} is damaged: {string.Join("; ", problems.Take(3))}{more}", "copy the store again, or extract it again");
