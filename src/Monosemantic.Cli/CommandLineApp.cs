@@ -18,6 +18,7 @@ public static class CommandLineApp
         DemoCommand.Create,
         ExtractCommand.Create,
         StoreCommand.Create,
+        ImportCommand.Create,
         TrainCommand.Create,
         EvalCommand.Create,
         SynthCommand.Create,

@@ -37,7 +37,7 @@ internal static class SparseStore
             writer.Complete();
         }
         StoreManifest one = StoreManifest.Read(Path.Combine(folder, "one", "manifest.json"));
-        byte[] header = new byte[256];
+        byte[] header = new byte[ShardFile.HeaderBytes];
         using (FileStream shard = File.OpenRead(Path.Combine(folder, "one", one.Shards[0].File))) shard.ReadExactly(header);
         var shards = ImmutableArray.CreateBuilder<StoreShard>();
         for (int i = 0; i < rows / RowsPerShard; i++)

@@ -19,13 +19,25 @@ internal static class StoreCommand
         var command = new ToolCommand("info", "Says what an activation store holds.", "monosemantic store info activations/demo/store") { folder, json };
         command.SetAction(parsed =>
         {
-            using ActivationStore store = ActivationStore.Open(parsed.GetRequiredValue(folder));
-            StoreManifest manifest = store.Manifest;
-            if (parsed.GetValue(json)) Console.Out.Write(JsonFile.ToText(new { manifest.FormatVersion, store.Sha256, manifest.Rows, manifest.HeldOutRows, manifest.OutlierRows, Bytes = StoreTable.Bytes(manifest), Shards = manifest.Shards.Length, manifest.Plan, manifest.Statistics, manifest.TrainingStatistics }));
-            else Terminal.PrintTable(store.ToString(), StoreTable.Rows(store));
+            string[] folders = [.. ActivationStore.In(parsed.GetRequiredValue(folder))];
+            if (!parsed.GetValue(json)) foreach (string one in folders) PrintInfo(one);
+            else Console.Out.Write(folders is [var only] ? JsonFile.ToText(Described(only)) : JsonFile.ToText(folders.Select(Described)));
             return 0;
         });
         return command;
+    }
+
+    private static void PrintInfo(string folder)
+    {
+        using ActivationStore store = ActivationStore.Open(folder);
+        Terminal.PrintTable(store.ToString(), StoreTable.Rows(store));
+    }
+
+    private static object Described(string folder)
+    {
+        using ActivationStore store = ActivationStore.Open(folder);
+        StoreManifest manifest = store.Manifest;
+        return new { manifest.FormatVersion, store.Sha256, manifest.Rows, manifest.HeldOutRows, manifest.OutlierRows, Bytes = StoreTable.Bytes(manifest), Shards = manifest.Shards.Length, manifest.Plan, manifest.Statistics, manifest.TrainingStatistics };
     }
 
     private static ToolCommand Verify()
@@ -37,14 +49,17 @@ internal static class StoreCommand
         {
             string path = parsed.GetRequiredValue(folder);
             bool quiet = parsed.GetValue(json);
-            IReadOnlyList<string> problems = Terminal.WithProgress(quiet, progress => ActivationStore.Verify(path, progress, cancellation));
-            if (quiet) Console.Out.Write(JsonFile.ToText(new { Whole = problems.Count == 0, Problems = problems }));
-            else if (problems.Count == 0) Console.Out.WriteLine($"{path} is whole: every file has its checksum");
+            string[] problems = Terminal.WithProgress(quiet, progress => Problems(path, progress, cancellation));
+            if (quiet) Console.Out.Write(JsonFile.ToText(new { Whole = problems.Length == 0, Problems = problems }));
+            else if (problems.Length == 0) Console.Out.WriteLine($"{path} is whole: every file has its checksum");
             else throw new UserErrorException($"the activation store {path} is damaged: {string.Join("; ", problems)}", "copy these files again, or extract the store again");
-            return Task.FromResult(problems.Count == 0 ? 0 : 1);
+            return Task.FromResult(problems.Length == 0 ? 0 : 1);
         });
         return command;
     }
+
+    private static string[] Problems(string path, IProgress<ProgressReport>? progress, CancellationToken cancellation) =>
+        [.. ActivationStore.In(path).SelectMany(store => ActivationStore.Verify(store, progress, cancellation).Select(problem => store == path ? problem : $"{Path.GetFileName(store)}: {problem}"))];
 
     private static ToolCommand Merge()
     {

@@ -1,19 +1,19 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using Microsoft.Data.Analysis;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Activations;
 
 /// <summary>
 /// A finished activation store, read-only. Shards are memory-mapped while they are read, so opening costs a look at the files'
-/// sizes. Float32 rows in order are given out where they lie; shuffled reading holds 12 bytes for each row of its window, and maps
+/// sizes. Float32 rows in order are given out where they lie; shuffled reading holds 16 bytes for each row of its window, and maps
 /// no more than two windows.
 /// </summary>
 public sealed class ActivationStore : IActivationRows, IDisposable
 {
     private readonly ConcurrentDictionary<StoreSplit, IRowBlocks> blocks = [];
     private readonly Lazy<ImmutableArray<string>> tokenTexts;
-
 
     private ActivationStore(string folder, StoreManifest manifest)
     {
@@ -53,7 +53,8 @@ public sealed class ActivationStore : IActivationRows, IDisposable
     /// <exception cref="UserErrorException">Model, width or hook point differ.</exception>
     public void RequireSite(string hookPoint, int dModel, string? modelSha256, string dictionary)
     {
-        if (modelSha256 is not null && modelSha256 != Manifest.Plan.Model.Sha256)
+        // Imported activations may not say of which model they are.
+        if (!string.IsNullOrEmpty(modelSha256) && Manifest.Plan.Model.Sha256.Length > 0 && modelSha256 != Manifest.Plan.Model.Sha256)
         {
             throw new UserErrorException($"{dictionary} was trained on another model than {Folder} was extracted from ({Manifest.Plan.Model.Name})", "give activations of the dictionary's own model");
         }
@@ -63,13 +64,25 @@ public sealed class ActivationStore : IActivationRows, IDisposable
             "give the activations that the dictionary was trained on, or others of the same hook point");
     }
 
+    /// <summary>Refuses a store that does not say which token each row is of, or says another tokenizer's; looks at the first rows.</summary>
+    /// <param name="vocabularySize">Token ids are below this.</param>
+    /// <exception cref="UserErrorException">A token id is not known, or too high.</exception>
+    public void RequireTokens(int vocabularySize)
+    {
+        RowOrigins first = ReadOrigins(new ShardRange(0, 0, Manifest.Shards[0].Blocks[0]));
+        int bad = Array.FindIndex(first.Tokens, token => token < 0 || token >= vocabularySize);
+        if (bad < 0) return;
+        string what = first.Tokens[bad] < 0 ? $"does not say of which token its row {bad} is" : $"has token id {first.Tokens[bad]}, but the tokenizer's are 0..{vocabularySize - 1}";
+        throw new UserErrorException($"{Folder} {what}", "import the activations with the ids of their tokens: --token-ids");
+    }
+
     /// <summary>Opens a store and checks that every file is there in its right size.</summary>
     /// <param name="folder">The store's folder.</param>
     /// <exception cref="UserErrorException">It is missing, unfinished, from a newer version, or incomplete; the message names the shard.</exception>
     public static ActivationStore Open(string folder)
     {
         StoreManifest manifest = ReadManifest(folder);
-        string[] problems = [.. FilesOf(manifest).Select(file => file.ProblemIn(folder)).OfType<string>()];
+        string[] problems = [.. FilesOf(manifest).AsParallel().AsOrdered().Select(file => file.ProblemIn(folder)).OfType<string>()];
         if (problems.Length == 0) return new ActivationStore(folder, manifest);
         string more = problems.Length > 3 ? $"; and {problems.Length - 3} more" : "";
         throw new UserErrorException($"the activation store {folder} is damaged: {string.Join("; ", problems.Take(3))}{more}", "copy the store again, or extract it again");
@@ -96,6 +109,10 @@ public sealed class ActivationStore : IActivationRows, IDisposable
         return problems;
     }
 
+    /// <summary>The stores of a folder: itself, or those that an extraction of several hook points made in it, in ordinal order.</summary>
+    /// <param name="folder">The folder.</param>
+    public static ImmutableArray<string> In(string folder) => StoreFolder.StoresIn(folder) is { Length: > 0 } stores ? [.. stores] : [folder];
+
     /// <inheritdoc/>
     public long RowCount(StoreSplit split) => split switch
     {
@@ -118,6 +135,16 @@ public sealed class ActivationStore : IActivationRows, IDisposable
     /// <param name="firstBatch">Number of the batch to begin with, from 0.</param>
     public IEnumerable<ActivationBatch> Shuffled(int batch, long seed, StoreSplit split, long firstBatch = 0) =>
         Shuffled(batch, RowStreams.DefaultBufferRows(Plan), seed, split, firstBatch);
+
+    /// <summary>
+    /// Some rows as a table, for notebooks: columns <c>document</c>, <c>position</c>, <c>token</c>, <c>text</c> (what the token
+    /// reads like; missing where it is not known), <c>norm</c>, and the values <c>x0</c> to <c>x(d_model-1)</c>.
+    /// </summary>
+    /// <param name="rows">How many; at most as many as there are.</param>
+    /// <param name="split">Of which rows.</param>
+    /// <param name="seed">Seed to draw them at random with; null (the default) for the first ones.</param>
+    /// <exception cref="UserErrorException">The number is not positive, or a file cannot be read.</exception>
+    public DataFrame ToDataFrame(int rows = 1000, StoreSplit split = StoreSplit.All, long? seed = null) => RowTable.Of(this, rows, split, seed);
 
     /// <summary>One line: what the store holds.</summary>
     public override string ToString()

@@ -110,6 +110,17 @@ public sealed class ActivationWriter : IDisposable
         folder.Dispose();
     }
 
+    /// <summary>Starts or resumes a store; null where resuming finds it finished.</summary>
+    /// <exception cref="UserErrorException">The folder holds a store of another plan (the message names the keys), or is being written.</exception>
+    internal static ActivationWriter? OpenUnlessFinished(string path, StorePlan plan, bool resume, bool ownBlocks = false)
+    {
+        string manifest = Path.Combine(path, StoreFolder.ManifestName);
+        if (!resume || !File.Exists(manifest)) return Open(path, plan, resume, ownBlocks);
+        IReadOnlyList<string> differences = StoreManifest.Read(manifest).Plan.Differences(plan);
+        if (differences.Count == 0) return null;
+        throw new UserErrorException($"{path} holds a finished store of another run; in the folder against now: {string.Join("; ", differences)}", "choose another folder with --out");
+    }
+
     /// <summary>Starts or resumes a store.</summary>
     /// <param name="path">The folder.</param>
     /// <param name="plan">What is going to be written.</param>

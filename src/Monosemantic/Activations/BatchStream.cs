@@ -47,7 +47,7 @@ internal sealed class BatchBuffer(int rows, int dModel)
     {
         values ??= new float[rows * dModel];
         if (inPlace is null) return values;
-        inPlace.Values.CopyTo(values);
+        inPlace.CopyTo(values);
         inPlace.Return();
         inPlace = null;
         return values;

@@ -120,7 +120,13 @@ public sealed record ExtractionConfig
     }
 
     /// <summary>The hook points as values.</summary>
-    internal ImmutableArray<HookPoint> HookPoints() => [.. Hooks.Select(HookPoint.Parse)];
+    /// <exception cref="UserErrorException">A name is none, or two are of the same point.</exception>
+    internal ImmutableArray<HookPoint> HookPoints()
+    {
+        ImmutableArray<HookPoint> points = [.. Hooks.Select(HookPoint.Parse)];
+        if (points.Distinct().Count() == points.Length) return points;
+        throw new UserErrorException($"hooks is {string.Join(",", Hooks)}, which names one point twice", "name each point once; it may have several spellings");
+    }
 
     /// <summary>What the store of one hook point is going to be.</summary>
     internal StorePlan PlanFor(HookedWidth hook, ModelIdentity model, TokenizedCorpus corpus, OutlierPolicy? outliers) => new()
@@ -137,7 +143,7 @@ public sealed record ExtractionConfig
         Sampling = new SamplingPolicy { ShuffleDocuments = ShuffleDocuments, Seed = Seed, RowLimit = Rows, Batch = ContextsAtOnce },
         Split = Split,
         Outliers = outliers,
-        Extraction = this with { Model = model.Name, Text = [.. Text.Select(NameOf)] },
+        Extraction = this with { Model = model.Name, Text = [.. Text.Select(NameOf)], Hooks = [.. Hooks.Select(name => HookPoint.CanonicalName(name) ?? name)] },
     };
 
     // Folders differ from machine to machine; what was read does not.

@@ -7,7 +7,7 @@ namespace Monosemantic.Activations;
 public sealed record ExtractionPlan
 {
     // Measured: what hashing, compressing and a shard's task take beside their data, once and for each store.
-    private const long SmallParts = 12 << 20, SmallPartsPerStore = 16 << 20;
+    private const long SmallParts = 16 << 20, SmallPartsPerStore = 6 << 20;
 
     /// <summary>Rows at each hook point; at most, where outliers are left out.</summary>
     public required long Rows { get; init; }
@@ -51,7 +51,7 @@ public sealed record ExtractionPlan
             HeldOutRows = heldOut.RowLimit,
             Tokens = TokensOf(training) + TokensOf(heldOut),
             BytesOnDisk = stores.Sum(store => store.Bytes),
-            BytesFree = FreeBytes(folder),
+            BytesFree = DiskSpace.Free(folder),
             PeakMemoryBytes = calibration.PeakBytes + SmallParts + stores.Sum(store => WriterBytes(extraction.Config, store, schedule.Rows)),
             RowsPerSecond = calibration.RowsPerSecond,
             Seconds = schedule.Rows / calibration.RowsPerSecond,
@@ -62,13 +62,8 @@ public sealed record ExtractionPlan
     /// <summary>Refuses a disk that cannot hold what is not there yet.</summary>
     internal static void RequireSpace(Extraction extraction, TokenizedCorpus corpus, string folder)
     {
-        if (FreeBytes(folder) is not { } free) return;
         ImmutableArray<PlannedStore> stores = StoresOf(extraction, corpus, folder);
-        long needed = stores.Sum(store => store.Bytes - BytesIn(store.Folder));
-        if (needed <= free) return;
-        throw new UserErrorException(
-            $"{(stores.Length == 1 ? "the store takes" : $"{stores.Length} stores take")} {needed / 1e6:N1} MB more, but the disk is full at {free / 1e6:N1} MB: {folder} cannot hold it",
-            "choose another disk with --out, extract fewer --rows, or use --dtype int8 or f16");
+        DiskSpace.Require(folder, stores.Sum(store => store.Bytes - DiskSpace.Used(store.Folder)), stores.Length == 1 ? "the store" : $"{stores.Length} stores");
     }
 
     private static ImmutableArray<PlannedStore> StoresOf(Extraction extraction, TokenizedCorpus corpus, string folder)
@@ -119,22 +114,6 @@ public sealed record ExtractionPlan
     }
 
     private static long TokensOf(SplitSchedule split) => (long)(split.Tokens * (split.RowLimit / (double)Math.Max(1, split.Candidates)));
-
-    private static long BytesIn(string folder) => Directory.Exists(folder) ? new DirectoryInfo(folder).EnumerateFiles().Sum(file => file.Length) : 0;
-
-    private static long? FreeBytes(string folder)
-    {
-        string? there = Path.GetFullPath(folder);
-        while (there is not null && !Directory.Exists(there)) there = Path.GetDirectoryName(there);
-        try
-        {
-            return there is null ? null : new DriveInfo(there).AvailableFreeSpace;
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            return null;
-        }
-    }
 }
 
 /// <summary>What one store of an extraction is going to be.</summary>

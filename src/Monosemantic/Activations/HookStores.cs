@@ -22,7 +22,7 @@ internal sealed class HookStores : IDisposable
         {
             for (int i = 0; i < folders.Length; i++)
             {
-                writers[i] = Open(folders[i], plans[i], resume);
+                writers[i] = ActivationWriter.OpenUnlessFinished(folders[i], plans[i], resume, ownBlocks: true);
                 if (tokenTexts.Count > 0) writers[i]?.WriteTokenTexts(tokenTexts);
             }
         }
@@ -87,14 +87,5 @@ internal sealed class HookStores : IDisposable
             writer.Add(values.AsSpan(first * width, count * width), rows.Documents.AsSpan(first, count), rows.Positions.AsSpan(first, count), rows.Tokens.AsSpan(first, count));
         }
         writer.EndBlock();
-    }
-
-    private static ActivationWriter? Open(string folder, StorePlan plan, bool resume)
-    {
-        string manifest = Path.Combine(folder, StoreFolder.ManifestName);
-        if (!resume || !File.Exists(manifest)) return ActivationWriter.Open(folder, plan, resume, ownBlocks: true);
-        IReadOnlyList<string> differences = StoreManifest.Read(manifest).Plan.Differences(plan);
-        if (differences.Count == 0) return null;
-        throw new UserErrorException($"{folder} holds a finished store of another run; in the folder against now: {string.Join("; ", differences)}", "choose another folder with --out");
     }
 }

@@ -40,14 +40,51 @@ internal sealed class RowOrigins
         (Documents[at], Positions[at], Tokens[at]) = (from.Documents[row], from.Positions[row], from.Tokens[row]);
 }
 
+/// <summary>Origins of rows that come one after the other, in memory that is used again.</summary>
+internal sealed class OriginBuffer
+{
+    /// <summary>The origins; only the first of them are meant.</summary>
+    public RowOrigins Origins { get; private set; } = new(0);
+
+    /// <summary>Number of rows.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Adds rows.</summary>
+    public void Add(ReadOnlySpan<int> documents, ReadOnlySpan<int> positions, ReadOnlySpan<int> tokens)
+    {
+        int end = Count + documents.Length;
+        if (end > Origins.Tokens.Length)
+        {
+            var larger = new RowOrigins(Math.Max(end, 2 * Origins.Tokens.Length));
+            larger.Set(0, Origins, 0, Count);
+            Origins = larger;
+        }
+        documents.CopyTo(Origins.Documents.AsSpan(Count));
+        positions.CopyTo(Origins.Positions.AsSpan(Count));
+        tokens.CopyTo(Origins.Tokens.AsSpan(Count));
+        Count = end;
+    }
+
+    /// <summary>Forgets the rows.</summary>
+    public void Clear() => Count = 0;
+}
+
 /// <summary>The Parquet file that keeps the origins of a shard's rows (about 2 bytes a row), one row group for each block.</summary>
 internal static class OriginsFile
 {
     private static readonly ParquetSchema Schema = new(new DataField<int>("document"), new DataField<int>("position"), new DataField<int>("token"));
 
     /// <summary>Writes rows; the same rows in the same blocks make the same bytes.</summary>
-    public static void Write(string path, RowOrigins origins, IReadOnlyList<int> blocks) =>
-        AtomicFile.Write(path, stream => Task.Run(() => WriteAsync(stream, origins, blocks)).GetAwaiter().GetResult());
+    /// <param name="path">The file.</param>
+    /// <param name="origins">The rows, and perhaps more behind them.</param>
+    /// <param name="blocks">Rows of each block.</param>
+    /// <param name="memory">Memory to use again; what it holds is lost.</param>
+    public static void Write(string path, RowOrigins origins, IReadOnlyList<int> blocks, MemoryStream memory)
+    {
+        memory.SetLength(0);
+        Task.Run(() => WriteAsync(memory, origins, blocks)).GetAwaiter().GetResult();
+        AtomicFile.Write(path, memory.WriteTo);
+    }
 
     /// <summary>The size of the file that rows make.</summary>
     public static long Size(RowOrigins origins, IReadOnlyList<int> blocks)
@@ -76,23 +113,19 @@ internal static class OriginsFile
         }
     }
 
-    private static async Task WriteAsync(Stream stream, RowOrigins origins, IReadOnlyList<int> blocks)
+    private static async Task WriteAsync(MemoryStream memory, RowOrigins origins, IReadOnlyList<int> blocks)
     {
         // The level matters: Parquet.Net's default one for zstd is 25 times slower.
         var options = new ParquetOptions { CompressionMethod = CompressionMethod.Zstd, CompressionLevel = CompressionLevel.Fastest };
-        using var memory = new MemoryStream();
-        await using (ParquetWriter writer = await ParquetWriter.CreateAsync(Schema, memory, options))
+        await using ParquetWriter writer = await ParquetWriter.CreateAsync(Schema, memory, options);
+        int at = 0;
+        foreach (int rows in blocks)
         {
-            int at = 0;
-            foreach (int rows in blocks)
-            {
-                using ParquetRowGroupWriter group = writer.CreateRowGroup();
-                for (int i = 0; i < Schema.DataFields.Length; i++) await group.WriteAsync<int>(Schema.DataFields[i], origins.Columns[i].AsMemory(at, rows));
-                group.CompleteValidate();
-                at += rows;
-            }
+            using ParquetRowGroupWriter group = writer.CreateRowGroup();
+            for (int i = 0; i < Schema.DataFields.Length; i++) await group.WriteAsync<int>(Schema.DataFields[i], origins.Columns[i].AsMemory(at, rows));
+            group.CompleteValidate();
+            at += rows;
         }
-        memory.WriteTo(stream);
     }
 
     private static async Task<RowOrigins> ReadAsync(string path, IReadOnlyList<int> blocks, int first, int count)

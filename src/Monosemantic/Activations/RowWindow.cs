@@ -39,6 +39,14 @@ internal sealed unsafe class RowsInPlace(float* address, int length, Action give
 
     public ReadOnlySpan<float> Values => returned == 0 ? new(address, length) : throw new InvalidOperationException("the rows were given back");
 
+    /// <summary>Copies them.</summary>
+    /// <param name="target">Where they go.</param>
+    public void CopyTo(float[] target)
+    {
+        ObjectDisposedException.ThrowIf(returned != 0, this);
+        ParallelRows.For(length, sizeof(float), (from, end) => new ReadOnlySpan<float>(address + from, end - from).CopyTo(target.AsSpan(from)));
+    }
+
     public void Return()
     {
         if (Interlocked.Exchange(ref returned, 1) == 0) giveBack();

@@ -10,8 +10,9 @@ namespace Monosemantic.Activations;
 /// </summary>
 internal sealed class ShardFile : IDisposable
 {
-    // Room for the longest header there can be; the format allows spaces behind it, and data begin well aligned.
-    public const int HeaderBytes = 256;
+    // Room for the longest header there can be; the format allows spaces behind it. A whole page of memory, so that rows of 2^n
+    // bytes do not lie across more pages than they must.
+    public const int HeaderBytes = 4096;
     private readonly string path, temporary;
     private readonly StoreDtype dtype;
     private readonly int dModel;
@@ -24,7 +25,7 @@ internal sealed class ShardFile : IDisposable
         this.dtype = dtype;
         this.dModel = dModel;
         temporary = $"{path}.{Environment.ProcessId}.tmp";
-        stream = Guard(() => new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20));
+        stream = Guard(() => new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, AtomicFile.BufferBytes));
         Guard(() => stream.Write(new byte[HeaderBytes]));
     }
 

@@ -14,7 +14,10 @@ internal sealed class ShardSequence : IDisposable
     private readonly List<StoreShard> finished = [];
     private readonly MergedStatistics all = new(), training = new();
     private readonly long[] rows = new long[2], outliers = new long[2];
-    private readonly List<int> documents = [], positions = [], tokens = [], blocks = [];
+    private readonly List<int> blocks = [];
+    // Origins of the shard that is filled and of the one before it, and their file: the same memory for all shards.
+    private readonly MemoryStream encoded = new();
+    private OriginBuffer origins = new(), before = new();
     private ShardFile? open;
     private Task<ShardRecord>? closing;
     private bool heldOut;
@@ -62,9 +65,7 @@ internal sealed class ShardSequence : IDisposable
         open ??= new ShardFile(folder[StoreFolder.ShardName(finished.Count + (closing is null ? 0 : 1))], plan.Dtype, plan.DModel);
         this.heldOut = heldOut;
         open.Add(bytes, scales);
-        documents.AddRange(ofDocuments);
-        positions.AddRange(atPositions);
-        tokens.AddRange(ofTokens);
+        origins.Add(ofDocuments, atPositions, ofTokens);
         OpenBlock += ofDocuments.Length;
         rows[heldOut ? 1 : 0] += ofDocuments.Length;
     }
@@ -86,11 +87,10 @@ internal sealed class ShardSequence : IDisposable
         EndBlock();
         ShardFile file = open!;
         int[] ofBlocks = [.. blocks];
-        var origins = RowOrigins.Of(documents, positions, tokens);
-        (bool isHeldOut, long before) = (heldOut, OutliersOf(heldOut));
+        (bool isHeldOut, long outliersBefore) = (heldOut, OutliersOf(heldOut));
         // The shard belongs to its task from here on, whatever the wait for the one before it brings.
         open = null;
-        foreach (List<int> column in new[] { documents, positions, tokens, blocks }) column.Clear();
+        blocks.Clear();
         try
         {
             Wait();
@@ -100,8 +100,10 @@ internal sealed class ShardSequence : IDisposable
             file.Dispose();
             throw;
         }
-        int shard = finished.Count;
-        closing = Task.Run(() => Close(shard, file, origins, ofBlocks, statistics, isHeldOut, before));
+        (origins, before) = (before, origins);
+        origins.Clear();
+        (int shard, RowOrigins rows) = (finished.Count, before.Origins);
+        closing = Task.Run(() => Close(shard, file, rows, ofBlocks, statistics, isHeldOut, outliersBefore));
     }
 
     /// <summary>Waits until every shard is whole.</summary>
@@ -136,15 +138,15 @@ internal sealed class ShardSequence : IDisposable
         if (!record.Shard.HeldOut) training.Add(record.Statistics);
     }
 
-    private ShardRecord Close(int shard, ShardFile file, RowOrigins origins, int[] ofBlocks, ShardStatistics statistics, bool isHeldOut, long before)
+    private ShardRecord Close(int shard, ShardFile file, RowOrigins origins, int[] ofBlocks, ShardStatistics statistics, bool isHeldOut, long outliersBefore)
     {
         using (file) file.Finish();
         string rowsPath = folder[StoreFolder.RowsName(shard)];
-        OriginsFile.Write(rowsPath, origins, ofBlocks);
+        OriginsFile.Write(rowsPath, origins, ofBlocks, encoded);
         StoreFile values = StoreFile.Of(folder[StoreFolder.ShardName(shard)]), where = StoreFile.Of(rowsPath);
         var record = new ShardRecord
         {
-            OutliersBefore = before,
+            OutliersBefore = outliersBefore,
             Statistics = statistics,
             Shard = new StoreShard
             {

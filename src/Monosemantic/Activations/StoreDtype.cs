@@ -14,7 +14,11 @@ public enum StoreDtype
     /// <summary>16-bit floating point with the exponent of float32 (bfloat16): half the size, 8 significant bits, any magnitude.</summary>
     BF16,
 
-    /// <summary>8-bit integers -127..127 times one float32 for each row (its largest magnitude over 127): a quarter of the size.</summary>
+    /// <summary>
+    /// 8-bit integers -127..127 times one float32 for each row (its largest magnitude over 127): a quarter of the size. On the sample
+    /// model the lowest cosine of a row with float32 is 0.9998, and the FVU of a TopK autoencoder 0.24766 in place of 0.24760;
+    /// <c>activations/README.md</c> has the whole table.
+    /// </summary>
     Int8,
 }
 

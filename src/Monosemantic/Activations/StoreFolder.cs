@@ -60,10 +60,16 @@ internal sealed class StoreFolder : IDisposable
         {
             return new($"the activation store {path} is unfinished: it has no {ManifestName}", "finish it with the command that began it and --resume");
         }
-        string[] stores = [.. Directory.EnumerateDirectories(path).Where(inner => File.Exists(System.IO.Path.Combine(inner, ManifestName))).Order(StringComparer.Ordinal)];
+        string[] stores = StoresIn(path);
         if (stores.Length == 0) return new($"{path} is not an activation store: it has no {ManifestName}", "give the folder that `monosemantic extract` wrote");
         return new($"{path} holds one activation store per hook point, not one store", $"give one of them: {string.Join(", ", stores)}");
     }
+
+    /// <summary>The finished stores in a folder that is none itself: an extraction of several hook points makes one for each.</summary>
+    public static string[] StoresIn(string path) =>
+        Directory.Exists(path) && !File.Exists(System.IO.Path.Combine(path, ManifestName))
+            ? [.. Directory.EnumerateDirectories(path).Where(inner => File.Exists(System.IO.Path.Combine(inner, ManifestName))).Order(StringComparer.Ordinal)]
+            : [];
 
     /// <summary>Gives the folder up.</summary>
     public void Dispose() => claim.Dispose();

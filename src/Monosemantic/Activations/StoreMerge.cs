@@ -28,7 +28,8 @@ public static class StoreMerge
         {
             foreach (string folder in folders) stores.Add(ActivationStore.Open(folder));
             StorePlan plan = PlanOf(stores);
-            using ActivationWriter writer = ActivationWriter.Open(output, plan, resume, ownBlocks: true);
+            using ActivationWriter? writer = ActivationWriter.OpenUnlessFinished(output, plan, resume, ownBlocks: true);
+            if (writer is null) return StoreManifest.Read(Path.Combine(output, StoreFolder.ManifestName));
             if (stores.Select(store => store.TokenTexts).FirstOrDefault(texts => !texts.IsEmpty) is { IsDefault: false } texts) writer.WriteTokenTexts(texts);
             long total = stores.Sum(store => store.Manifest.Rows);
             foreach (bool heldOut in new[] { false, true }) Copy(stores, plan, writer, heldOut, rows => progress?.Report(new ProgressReport("merge", rows, total, "rows")), cancellation);
@@ -111,6 +112,7 @@ public static class StoreMerge
         {
             Corpus = oneText ? first.Corpus : Together(parts),
             Extraction = null,
+            Import = null,
             Outliers = null,
             Merged = parts,
             CodeVersion = Runtime.CodeVersion.Current,
@@ -140,6 +142,7 @@ public static class StoreMerge
         Corpus = new("", null, "", 0, 0),
         Sampling = plan.Sampling with { Seed = 0, RowLimit = 0, ShuffleDocuments = false, Batch = 0 },
         Extraction = null,
+        Import = null,
         Outliers = null,
         Merged = null,
         RowsPerShard = 1,

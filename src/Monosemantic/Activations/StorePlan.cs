@@ -50,6 +50,9 @@ public sealed record StorePlan
     /// <summary>The settings of the extraction, folders by their last part; null where the store was not extracted here.</summary>
     public ExtractionConfig? Extraction { get; init; }
 
+    /// <summary>The settings of the import, paths by their last part; null where the store was not imported.</summary>
+    public ImportConfig? Import { get; init; }
+
     /// <summary>The stores that this one was put together from; null where it was not.</summary>
     public ImmutableArray<MergedStore>? Merged { get; init; }
 
@@ -65,15 +68,15 @@ public sealed record StorePlan
         return differences;
     }
 
-    /// <summary>Refuses a model or tokenizer that this store was not made with.</summary>
+    /// <summary>Refuses a model or tokenizer that this store was not made with; where it does not say with which, any is taken.</summary>
     /// <param name="modelSha256">SHA-256 of the model's weights.</param>
     /// <param name="tokenizerSha256">SHA-256 of the tokenizer.</param>
     /// <param name="folder">The model's folder, for the error.</param>
     /// <exception cref="UserErrorException">Either differs.</exception>
     public void RequireModel(string modelSha256, string tokenizerSha256, string folder)
     {
-        if (modelSha256 != Model.Sha256) throw new UserErrorException($"{folder} is not the model that the activations were extracted from", $"give the folder of {Model.Name}");
-        if (tokenizerSha256 != TokenizerSha256) throw new UserErrorException($"the tokenizer in {folder} is not the one that the activations were extracted with", $"give the tokenizer.json of {Model.Name}");
+        if (Model.Sha256.Length > 0 && modelSha256 != Model.Sha256) throw new UserErrorException($"{folder} is not the model that the activations were extracted from", $"give the folder of {Model.Name}");
+        if (TokenizerSha256.Length > 0 && tokenizerSha256 != TokenizerSha256) throw new UserErrorException($"the tokenizer in {folder} is not the one that the activations were extracted with", $"give the tokenizer.json of {Model.Name}");
     }
 
     /// <summary>Reports every value that makes no sense.</summary>

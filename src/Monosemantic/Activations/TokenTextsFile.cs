@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.IO.Compression;
 using Monosemantic.Runtime;
+using Monosemantic.Text;
 using Parquet;
 using Parquet.Schema;
 
@@ -34,6 +35,22 @@ internal static class TokenTextsFile
         catch (Exception failure) when (failure is not OutOfMemoryException)
         {
             throw new UserErrorException($"{path} cannot be read as Parquet: {failure.Message}", "copy the store again, or extract it again", failure);
+        }
+    }
+
+    /// <summary>What each token of a tokenizer reads like, by its id.</summary>
+    public static ImmutableArray<string> TextsOf(Tokenizer tokenizer) => [.. Enumerable.Range(0, tokenizer.VocabularySize).Select(token => Shown(tokenizer, token))];
+
+    // A vocabulary may have holes: ids below the highest that no token has.
+    private static string Shown(Tokenizer tokenizer, int token)
+    {
+        try
+        {
+            return tokenizer.Display(token);
+        }
+        catch (UserErrorException)
+        {
+            return "";
         }
     }
 

@@ -38,20 +38,7 @@ public sealed record TokenizedCorpus(TokenizedDocuments Documents, CorpusIdentit
         return new TokenizedCorpus(documents, hasher.Identify(options), tokenizer.Sha256, tokenizer.Bos)
         {
             SpecialTokens = tokenizer.SpecialTokens,
-            TokenTexts = [.. Enumerable.Range(0, tokenizer.VocabularySize).Select(token => Shown(tokenizer, token))],
+            TokenTexts = TokenTextsFile.TextsOf(tokenizer),
         };
-    }
-
-    // A vocabulary may have holes: ids below the highest that no token has.
-    private static string Shown(Tokenizer tokenizer, int token)
-    {
-        try
-        {
-            return tokenizer.Display(token);
-        }
-        catch (UserErrorException)
-        {
-            return "";
-        }
     }
 }

@@ -20,7 +20,7 @@ public sealed class TokenizedDocuments : IReadOnlyList<TokenizedDocument>, IDisp
 
     /// <summary>Starts an empty collection.</summary>
     /// <param name="tokensInMemory">About how many tokens stay in memory.</param>
-    public TokenizedDocuments(long tokensInMemory = 64L << 20) => chunksInMemory = (int)Math.Max(0, tokensInMemory / ChunkTokens);
+    public TokenizedDocuments(long tokensInMemory = 4L << 20) => chunksInMemory = (int)Math.Max(0, tokensInMemory / ChunkTokens);
 
     /// <summary>Number of documents.</summary>
     public int Count => starts.Count - 1;

@@ -63,6 +63,7 @@ public static class ScanRun
         store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
         Tokenizer tokenizer = Tokenizer.Load(config.Model);
         plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model);
+        store.RequireTokens(tokenizer.VocabularySize);
         EvaluationResult? evaluation = config.Metrics is null ? null : OwnMetrics(config.Metrics, SparseAutoencoder.ManifestHash(config.Sae), config.Sae);
         AtomicFile.MakeFolder(folder);
         var checkpoint = new ScanCheckpoint(Path.Combine(folder, StateName), Identity(config, store), saveEvery ?? TimeSpan.FromMinutes(1));

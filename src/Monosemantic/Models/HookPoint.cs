@@ -87,6 +87,9 @@ public readonly record struct HookPoint(HookSite Site, int Layer)
         ? point.Value
         : throw new UserErrorException($"'{name}' is not a hook point", Nearest(name) is { } near ? $"did you mean {near}?" : "write it as blocks.2.hook_resid_post, blocks.2.mlp.hook_post, blocks.2.attn.hook_z or hook_embed");
 
+    /// <summary>The full spelling of a name or alias; null where it names no hook point.</summary>
+    internal static string? CanonicalName(string name) => TryParse(HookAliases.Canonical(name), out HookPoint? point) ? point.Value.ToString() : null;
+
     /// <summary>The name in the spelling of TransformerLens.</summary>
     public override string ToString() => IsInBlock(Site) ? $"blocks.{Layer}.{Names[Site]}" : Names[Site];
 

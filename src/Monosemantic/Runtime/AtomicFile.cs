@@ -3,6 +3,9 @@ namespace Monosemantic.Runtime;
 /// <summary>Files that are either whole or absent: written under a temporary name, flushed to the disk, then renamed.</summary>
 public static class AtomicFile
 {
+    // Small enough not to count as a large object, of which the collector lets many pile up.
+    internal const int BufferBytes = 1 << 16;
+
     /// <summary>Writes a file through a stream; on any failure the target is left as it was.</summary>
     /// <param name="path">The file to make or replace.</param>
     /// <param name="write">Writes the whole content.</param>
@@ -13,7 +16,7 @@ public static class AtomicFile
         string temporary = $"{path}.{Environment.ProcessId}.tmp";
         try
         {
-            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
+            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, BufferBytes))
             {
                 write(stream);
                 stream.Flush(flushToDisk: true);

@@ -79,6 +79,13 @@ public sealed unsafe class SafetensorsFile : ITensorFile
         return Copy(At(entry), entry.Element.TypeFor(Path, name), [.. entry.Shape]);
     }
 
+    /// <inheritdoc/>
+    public torch.Tensor ReadBits(string name)
+    {
+        SafetensorsEntry entry = Entry(name);
+        return Copy(At(entry), entry.Element.BitsFor(Path, name), [.. entry.Shape]);
+    }
+
     /// <summary>Copies some rows of a tensor out of the file: indices of its first dimension. Nothing else of it is read.</summary>
     /// <param name="name">The tensor's name.</param>
     /// <param name="first">The first row.</param>

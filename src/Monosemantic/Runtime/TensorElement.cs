@@ -90,4 +90,15 @@ public sealed record TensorElement(string Name, int Size, torch.ScalarType? Type
     /// <param name="name">The tensor.</param>
     internal torch.ScalarType TypeFor(string path, string name) => Type ?? throw new UserErrorException(
         $"{path}: tensor {Printable.Of(name)} is of type {Name}, which is not read here; read are {ReadableNames}", "store that tensor in one of these types");
+
+    /// <summary>The same as <see cref="TypeFor"/>, and for unsigned whole numbers the signed type of their size.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="name">The tensor.</param>
+    internal torch.ScalarType BitsFor(string path, string name) => Name switch
+    {
+        "U16" => torch.ScalarType.Int16,
+        "U32" => torch.ScalarType.Int32,
+        "U64" => torch.ScalarType.Int64,
+        _ => TypeFor(path, name),
+    };
 }

@@ -52,6 +52,34 @@ public sealed class ShuffledReadingTests : IDisposable
         Assert.InRange(distance, Rows / 3.0 * 0.85, Rows / 3.0 * 1.15);
     }
 
+    [Theory]
+    [InlineData(StoreDtype.F32)]
+    [InlineData(StoreDtype.Int8)]
+    public void Batches_that_several_threads_gather_hold_what_single_rows_do(StoreDtype dtype)
+    {
+        const int rows = 5000, width = 600;
+        using var large = new SampleStore();
+        large.Write(SampleStore.Plan(width, dtype, rowsPerShard: 1900), rows);
+        using ActivationStore store = ActivationStore.Open(large.Path);
+        // Neither the batch nor the window ends where a stretch of places does.
+        using IEnumerator<ActivationBatch> single = store.Shuffled(1, 4100, 6, epochs: 1).GetEnumerator();
+        foreach (ActivationBatch batch in store.Shuffled(1333, 4100, 6, epochs: 1))
+        {
+            for (int row = 0; row < batch.Rows; row++)
+            {
+                Assert.True(single.MoveNext());
+                Assert.True(single.Current.Row(0).SequenceEqual(batch.Row(row)));
+                Assert.Equal((single.Current.Documents[0], single.Current.Positions[0]), (batch.Documents[row], batch.Positions[row]));
+            }
+        }
+        Assert.False(single.MoveNext());
+        using IEnumerator<ActivationBatch> inOrder = store.Read(1).GetEnumerator();
+        foreach (ActivationBatch batch in store.Read(1333))
+        {
+            for (int row = 0; row < batch.Rows; row++) Assert.True(inOrder.MoveNext() && inOrder.Current.Row(0).SequenceEqual(batch.Values.AsSpan(row * width, width)));
+        }
+    }
+
     [Fact]
     public void The_number_of_threads_changes_nothing()
     {

@@ -38,12 +38,12 @@ public static class SyntheticStore
         float[] x = new float[RowsAtOnce * config.HiddenDim];
         long written = 0;
         // A store keeps the documents for training before those held out.
-        foreach (int[] documents in Documents(plan, heldOut: false).Chunk(RowsAtOnce / DocumentRows).Concat(Documents(plan, heldOut: true).Chunk(RowsAtOnce / DocumentRows)))
+        foreach (int[] documents in Documents(plan, heldOut: false).Concat(Documents(plan, heldOut: true)).Chunk(RowsAtOnce / DocumentRows))
         {
             cancellation.ThrowIfCancellationRequested();
             long[] samples = [.. documents.SelectMany(document => Enumerable.Range(0, DocumentRows).Select(position => SampleOf(document, position))).Where(sample => sample < rows)];
             sampler.Draw(samples, x);
-            writer.Add(x.AsSpan(0, samples.Length * config.HiddenDim), [.. samples.Select(i => (int)(i / DocumentRows))], [.. samples.Select(i => (int)(i % DocumentRows))], new int[samples.Length]);
+            writer.Add(x.AsSpan(0, samples.Length * config.HiddenDim), [.. samples.Select(i => (int)(i / DocumentRows))], [.. samples.Select(i => (int)(i % DocumentRows))], [.. samples.Select(_ => -1)]);
             written += samples.Length;
             progress?.Report(new("synth", written, rows, "rows"));
         }

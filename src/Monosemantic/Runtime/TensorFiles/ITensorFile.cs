@@ -30,6 +30,14 @@ public interface ITensorFile : IDisposable
     torch.Tensor Read(string name);
 
     /// <summary>
+    /// The same as <see cref="Read"/>, and of unsigned whole numbers of 16 to 64 bits, which have no tensor type here, the bits in the
+    /// signed type of their size.
+    /// </summary>
+    /// <param name="name">The tensor's name.</param>
+    /// <exception cref="UserErrorException">There is no such tensor, it is of a type that is not read, or its bytes are damaged.</exception>
+    torch.Tensor ReadBits(string name) => Read(name);
+
+    /// <summary>
     /// The tensor over the file's own bytes, without a copy where they are stored as they are in memory (whole, aligned,
     /// uncompressed), else as <see cref="Read"/> gives it. It outlives this object and holds its part of the file mapped until
     /// it is disposed; writing to it changes this process's memory only, never the file.

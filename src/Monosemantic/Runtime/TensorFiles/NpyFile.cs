@@ -51,12 +51,10 @@ public sealed class NpyFile : ITensorFile
     public TensorEntry Entry(string name) => Contains(name) ? Entries[0] : throw TensorEntry.Missing(Path, name, [TensorName]);
 
     /// <inheritdoc/>
-    public torch.Tensor Read(string name)
-    {
-        torch.Tensor stored = NpyNumbers.Allocate(header, Entry(name).Element.TypeFor(Path, name));
-        file.CopyTo(header.DataStart, stored);
-        return NpyNumbers.Arrange(header, stored);
-    }
+    public torch.Tensor Read(string name) => Read(Entry(name).Element.TypeFor(Path, name));
+
+    /// <inheritdoc/>
+    public torch.Tensor ReadBits(string name) => Read(Entry(name).Element.BitsFor(Path, name));
 
     /// <inheritdoc/>
     public torch.Tensor View(string name)
@@ -68,4 +66,11 @@ public sealed class NpyFile : ITensorFile
 
     /// <summary>Closes the file; tensors from it live on.</summary>
     public void Dispose() => file.Dispose();
+
+    private torch.Tensor Read(torch.ScalarType type)
+    {
+        torch.Tensor stored = NpyNumbers.Allocate(header, type);
+        file.CopyTo(header.DataStart, stored);
+        return NpyNumbers.Arrange(header, stored);
+    }
 }

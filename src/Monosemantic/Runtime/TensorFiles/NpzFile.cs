@@ -65,21 +65,10 @@ public sealed class NpzFile : ITensorFile
     }
 
     /// <inheritdoc/>
-    public torch.Tensor Read(string name)
-    {
-        (ZipEntry entry, NpyHeader header) = Find(name);
-        torch.Tensor stored = NpyNumbers.Allocate(header, header.Element.TypeFor(Path, name));
-        try
-        {
-            content.CopyTo(entry, header.DataStart, stored);
-            return NpyNumbers.Arrange(header, stored);
-        }
-        catch
-        {
-            stored.Dispose();
-            throw;
-        }
-    }
+    public torch.Tensor Read(string name) => Read(name, Find(name).Header.Element.TypeFor(Path, name));
+
+    /// <inheritdoc/>
+    public torch.Tensor ReadBits(string name) => Read(name, Find(name).Header.Element.BitsFor(Path, name));
 
     /// <inheritdoc/>
     public torch.Tensor View(string name)
@@ -97,6 +86,22 @@ public sealed class NpzFile : ITensorFile
 
     /// <summary>An archive whose directory is read already; takes the file over.</summary>
     internal static NpzFile Of(MappedFile file, ZipDirectory directory) => new(file, directory);
+
+    private torch.Tensor Read(string name, torch.ScalarType type)
+    {
+        (ZipEntry entry, NpyHeader header) = Find(name);
+        torch.Tensor stored = NpyNumbers.Allocate(header, type);
+        try
+        {
+            content.CopyTo(entry, header.DataStart, stored);
+            return NpyNumbers.Arrange(header, stored);
+        }
+        catch
+        {
+            stored.Dispose();
+            throw;
+        }
+    }
 
     private NpyHeader ReadHeader(ZipEntry entry)
     {

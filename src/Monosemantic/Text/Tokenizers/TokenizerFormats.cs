@@ -97,6 +97,9 @@ internal static class TokenizerFormats
         }
     }
 
+    /// <summary>Whether a folder holds a tokenizer.</summary>
+    public static bool AreIn(string folder) => Directory.Exists(folder) && All.Any(format => Find(folder, format) is not null);
+
     private static TokenizerParts ReadFolder(string folder)
     {
         foreach (TokenizerFormat format in All)
