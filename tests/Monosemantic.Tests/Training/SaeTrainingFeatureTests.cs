@@ -211,7 +211,7 @@ public sealed class SaeTrainingFeatureTests : IDisposable
         Assert.Contains("diverged", exploded.Message);
         // A loss that jumps and comes back, or is large at first, is none of our business.
         var calm = new DivergenceWatch(Small);
-        for (long step = 1; step <= 100; step++) calm.Check(step, Losses(step % 15 == 0 ? 5000 : 1, step % 15), 1, 1);
+        for (long step = 1; step <= 100; step++) calm.Check(step, Losses(step % 15 == 0 ? 5000 : 1, (int)(step % 15)), 1, 1);
     }
 
     [Fact]

@@ -39,7 +39,7 @@ internal sealed class JumpReluArchitecture : SaeArchitecture
 /// <summary>Training of thresholds. Entries are the features above the lower end of their window, or all tokens of a dead feature.</summary>
 internal sealed unsafe class JumpReluRule(RuleOptions options, SaeWeights weights) : TrainingRule(options, weights)
 {
-    private readonly float* bars = weights.NewScratch();
+    private readonly float* bars = weights.NewScratch(), thetas = weights.NewScratch();
     private readonly float bandwidth = (float)options.Bandwidth;
 
     internal override bool CanBeDense => true;
@@ -50,8 +50,9 @@ internal sealed unsafe class JumpReluRule(RuleOptions options, SaeWeights weight
     {
         for (int i = 0; i < Weights.DSae; i++)
         {
+            thetas[i] = ThetaOf(Options.Threshold, Weights.FeaturesAt(0)[i]);
             // A little lower than the window, so that rounding cannot lose an entry; those outside count for nothing.
-            bars[i] = Pulls(step, i) ? float.NegativeInfinity : Theta(i) - (0.5001f * bandwidth);
+            bars[i] = Pulls(step, i) ? float.NegativeInfinity : thetas[i] - (0.5001f * bandwidth);
         }
     }
 
@@ -61,13 +62,13 @@ internal sealed unsafe class JumpReluRule(RuleOptions options, SaeWeights weight
 
     internal override void Activate(int* features, float* pres, float* values, int count, StepContext step)
     {
-        for (int i = 0; i < count; i++) values[i] = pres[i] > Theta(features[i]) ? pres[i] : 0;
+        for (int i = 0; i < count; i++) values[i] = pres[i] > thetas[features[i]] ? pres[i] : 0;
     }
 
     internal override void Differentiate(int feature, ref FeatureEntriesSpan entries, StepContext step, ref FeatureSums sums)
     {
         SparsityTerm.Add(Options, feature, entries.Rows, entries.Values, entries.Gradients, entries.Count, step, ref sums);
-        float theta = Theta(feature), byTheta = theta / bandwidth, byStep = (float)(step.L0Slope / bandwidth);
+        float theta = thetas[feature], byTheta = theta / bandwidth, byStep = (float)(step.L0Slope / bandwidth);
         int fired = 0;
         double threshold = 0;
         for (int i = 0; i < entries.Count; i++)
@@ -90,9 +91,6 @@ internal sealed unsafe class JumpReluRule(RuleOptions options, SaeWeights weight
             _ => threshold,
         };
     }
-
-    /// <summary>The threshold of a feature, whatever the parameter.</summary>
-    internal float Theta(int feature) => ThetaOf(Options.Threshold, Weights.FeaturesAt(0)[feature]);
 
     /// <summary>The threshold that a parameter stands for.</summary>
     internal static float ThetaOf(ThresholdParameter kind, float parameter) => kind switch
