@@ -9,6 +9,7 @@ namespace Monosemantic.Features;
 /// <summary>What a query found.</summary>
 /// <param name="Columns">Names of the columns.</param>
 /// <param name="Rows">Values of each row: numbers, text, booleans, lists, or null.</param>
+[TypeFormatterSource(typeof(RichDisplay))]
 public sealed record QueryResult(ImmutableArray<string> Columns, ImmutableArray<ImmutableArray<object?>> Rows)
 {
     /// <summary>The rows as a data frame; numbers become doubles or longs, anything else text.</summary>
