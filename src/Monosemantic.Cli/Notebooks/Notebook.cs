@@ -48,7 +48,23 @@ internal sealed class Notebook
 
     /// <summary>Writes the notebook with the outputs that its cells now have.</summary>
     /// <param name="path">The file to make or replace.</param>
-    internal void Save(string path) => AtomicFile.WriteText(path, root.ToJsonString(Layout) + "\n");
+    internal void Save(string path)
+    {
+        var whole = root.DeepClone().AsObject();
+        var charts = new List<string>();
+        foreach (JsonObject data in whole["cells"]!.AsArray().SelectMany(cell => cell!["outputs"] as JsonArray ?? []).Select(output => output!["data"]).OfType<JsonObject>())
+        {
+            if (data[NotebookOutput.PlotlyType] is not JsonObject chart) continue;
+            data[NotebookOutput.PlotlyType] = Placeholder(charts.Count);
+            charts.Add(chart.ToJsonString());
+        }
+        string text = whole.ToJsonString(Layout);
+        for (int i = 0; i < charts.Count; i++) text = text.Replace($"\"{Placeholder(i)}\"", charts[i], StringComparison.Ordinal);
+        AtomicFile.WriteText(path, text + "\n");
+    }
+
+    // A chart has thousands of numbers: on a line each they would be the most of the file.
+    private static string Placeholder(int chart) => $"monosemantic chart {chart}";
 }
 
 /// <summary>One cell.</summary>

@@ -14,7 +14,10 @@ namespace Monosemantic.Cli.Notebooks;
 /// <param name="Kind">How it came about, in the words of nbformat: stream, display_data or execute_result.</param>
 internal sealed record NotebookOutput(string Text, string? Html, string? Svg, string? Plotly, string Kind)
 {
-    private const int MostItems = 20;
+    /// <summary>The type under which viewers find a chart of plotly.js.</summary>
+    internal const string PlotlyType = "application/vnd.plotly.v1+json";
+
+    private const int MostItems = 20, LongestBrief = 200;
 
     internal static NotebookOutput Printed(string text) => new(text, null, null, null, "stream");
 
@@ -22,14 +25,14 @@ internal sealed record NotebookOutput(string Text, string? Html, string? Svg, st
     {
         string? html = RichHtml.Of(value);
         bool chart = value is GenericChart;
-        return new(chart ? "a chart" : Plain(value), chart ? null : html, chart ? html : null, RichHtml.PlotlyJson(value), result ? "execute_result" : "display_data");
+        return new(chart ? "a chart" : html is null ? Plain(value) : Brief(Plain(value)), chart ? null : html, chart ? html : null, RichHtml.PlotlyJson(value), result ? "execute_result" : "display_data");
     }
 
     internal JsonObject ToJson(int execution)
     {
         if (Kind == "stream") return new() { ["name"] = "stdout", ["output_type"] = "stream", ["text"] = Lines(Text) };
         var data = new JsonObject();
-        if (Plotly is not null) data["application/vnd.plotly.v1+json"] = JsonNode.Parse(Plotly);
+        if (Plotly is not null) data[PlotlyType] = JsonNode.Parse(Plotly);
         if (Svg is not null) data["image/svg+xml"] = Lines(Svg);
         if (Html is not null) data["text/html"] = Lines(Html);
         data["text/plain"] = Lines(Text);
@@ -60,6 +63,13 @@ internal sealed record NotebookOutput(string Text, string? Html, string? Svg, st
         IEnumerable list when value.GetType().Namespace?.StartsWith("System", StringComparison.Ordinal) == true => Listed(list),
         _ => value.ToString() ?? "",
     };
+
+    // The whole of it stands in the HTML.
+    private static string Brief(string text)
+    {
+        string first = text.Split('\n')[0].TrimEnd();
+        return first.Length <= LongestBrief ? first : $"{first[..LongestBrief]} ...";
+    }
 
     private static string Listed(IEnumerable list)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Monosemantic.Features;
+using Monosemantic.Models;
 using Monosemantic.Reports.Charts;
 using Plotly.NET;
 
@@ -140,20 +141,18 @@ public static class Plots
         return ChartParts.Chart($"Feature {feature}: {Tokens(index, unit)}", "tokens from the peak", "context, strongest first", [map], ("yaxis", ChartParts.Axis("context, strongest first", ("autorange", "reversed"), ("dtick", 1))), ("height", 150 + (30 * unit.Contexts.Length)));
     }
 
-    /// <summary>Values in the plane as colours, with points of two classes on top, such as what a classifier says about each place.</summary>
+    /// <summary>What a classifier says about each place of the plane, with the points it learns from on top.</summary>
     /// <param name="title">What is shown.</param>
-    /// <param name="low">Lower end of both axes.</param>
-    /// <param name="high">Upper end of both axes.</param>
-    /// <param name="values">Chance of the second class, 0 to 1, row by row from the bottom [n, n].</param>
+    /// <param name="surface">Chances of class 1.</param>
     /// <param name="points">The points.</param>
-    public static GenericChart DecisionSurface(string title, double low, double high, IReadOnlyList<IReadOnlyList<double>> values, IReadOnlyList<(double X, double Y, int Class)> points)
+    public static GenericChart DecisionSurface(string title, PlaneSurface surface, IReadOnlyList<PlanePoint> points)
     {
-        ArgumentNullException.ThrowIfNull(values);
+        ArgumentNullException.ThrowIfNull(surface);
         ArgumentNullException.ThrowIfNull(points);
-        double[] places = [.. Enumerable.Range(0, values.Count).Select(i => Math.Round(low + ((high - low) * i / Math.Max(1, values.Count - 1)), 4))];
-        Trace surface = ChartParts.Trace(
+        double[] places = [.. Enumerable.Range(0, surface.Chances.Length).Select(i => Math.Round(surface.Low + ((surface.High - surface.Low) * i / Math.Max(1, surface.Chances.Length - 1)), 4))];
+        Trace chances = ChartParts.Trace(
             "heatmap",
-            ("z", values.Select(row => row.Select(value => Math.Round(value, 3)).ToArray()).ToArray()),
+            ("z", surface.Chances.Select(row => row.Select(chance => Math.Round(chance, 3)).ToArray()).ToArray()),
             ("x", places),
             ("y", places),
             ("zmin", 0),
@@ -167,7 +166,7 @@ public static class Plots
             ("x", points.Where(point => point.Class == number).Select(point => Math.Round(point.X, 3)).ToArray()),
             ("y", points.Where(point => point.Class == number).Select(point => Math.Round(point.Y, 3)).ToArray()),
             ("marker", ChartParts.Group(("color", color), ("size", 6), ("symbol", number == 0 ? "circle" : "diamond"), ("line", ChartParts.Group(("color", "#ffffff"), ("width", 1))))));
-        return ChartParts.Chart(title, "", "", [surface, Class(0, ChartParts.Blue), Class(1, ChartParts.Orange)], ("showlegend", false), ("width", 460), ("height", 420));
+        return ChartParts.Chart(title, "", "", [chances, Class(0, ChartParts.Blue), Class(1, ChartParts.Orange)], ("showlegend", false), ("width", 460), ("height", 420));
     }
 
     /// <summary>Lines over a common axis, such as a loss over steps.</summary>

@@ -122,6 +122,20 @@ public sealed class HtmlReportTests
     }
 
     [Fact]
+    public void Metrics_show_their_intervals_and_the_baselines_stand_beside_them()
+    {
+        ReportData data = SyntheticReport.Make(5, 2);
+        MetricsContent metrics = new MetricsPanel().Build(data)!;
+        Assert.Equal("0.1111 to 0.1357", metrics.Rows.Single(row => row.Name == "FVU").Interval);
+        Assert.Equal("nothing to divide by", metrics.All.Single(row => row.Name == "undefined_one").Definition);
+        BaselinesContent beside = new BaselinesPanel().Build(data)!;
+        string[] verdicts = ["\u2013", "yes", "no: at least as good as the dictionary"];
+        Assert.Equal(verdicts, beside.Rows.Select(row => row.Verdict));
+        Assert.Equal("0.4567 (0.4467 to 0.4667)", beside.Rows[1].Fvu);
+        Assert.Null(new BaselinesPanel().Build(data with { Run = data.Run with { Evaluation = data.Run.Evaluation! with { Baselines = [] } } }));
+    }
+
+    [Fact]
     public void Entropy_comparison_leaves_out_and_counts_what_never_fires()
     {
         ReportData data = SyntheticReport.Make(100, 45);

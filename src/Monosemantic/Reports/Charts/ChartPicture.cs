@@ -65,7 +65,19 @@ internal sealed class ChartPicture
         double high = Number(trace["zmax"]) ?? rows.SelectMany(row => row).DefaultIfEmpty(1).Max(), low = Number(trace["zmin"]) ?? 0;
         double wide = Math.Abs(X(1) - X(0)) * Step(across), tall = Math.Abs(Y(1) - Y(0)) * Step(up);
         var scale = new ColorScale(trace["colorscale"]);
-        return Markup.Of($"{rows.SelectMany((row, i) => row.Select((value, j) => Markup.Of($"<rect x=\"{C(X(across[j]) - (wide / 2))}\" y=\"{C(Y(up[i]) - (tall / 2))}\" width=\"{C(wide + 0.3)}\" height=\"{C(tall + 0.3)}\" fill=\"{scale.At(high > low ? (value - low) / (high - low) : 0)}\"/>")))}\n{Written(trace, across, up)}");
+        string ColorAt(double value) => scale.At(high > low ? (value - low) / (high - low) : 0);
+        return Markup.Of($"{rows.SelectMany((row, i) => Runs(row, ColorAt).Select(run => Markup.Of($"<rect x=\"{C(X(across[run.From]) - (wide / 2))}\" y=\"{C(Y(up[i]) - (tall / 2))}\" width=\"{C((wide * run.Count) + 0.4)}\" height=\"{C(tall + 0.4)}\" fill=\"{run.Color}\"/>")))}\n{Written(trace, across, up)}");
+    }
+
+    // Neighbours of one colour as one cell: a picture is to stay small.
+    private static IEnumerable<(int From, int Count, string Color)> Runs(double[] row, Func<double, string> colorAt)
+    {
+        for (int from = 0, to; from < row.Length; from = to)
+        {
+            string color = colorAt(row[from]);
+            for (to = from + 1; to < row.Length && colorAt(row[to]) == color;) to++;
+            yield return (from, to - from, color);
+        }
     }
 
     // The text in the cells, where the chart shows it.
@@ -127,5 +139,5 @@ internal sealed class ChartPicture
 
     private static string Short(string text) => text.Length <= 12 ? text : text[..11] + "…";
 
-    private static string C(double value) => Reports.Numbers.Coordinate(value);
+    private static string C(double value) => Reports.Numbers.Coordinate(Math.Round(value, 1));
 }

@@ -10,6 +10,7 @@ public static class ReportPanels
     [
         new RunCardPanel(),
         new MetricsPanel(),
+        new BaselinesPanel(),
         new NeuronsAgainstFeaturesPanel(),
         new ExamplesPanel(),
         new DensityPanel(),
