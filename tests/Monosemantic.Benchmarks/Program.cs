@@ -10,6 +10,7 @@ try
         ["eval", .. string[] options] => EvalBenchmark.Run(options),
         ["tokenizers", .. string[] options] => TokenizerBenchmark.Run(options),
         ["store", .. string[] options] => StoreBenchmark.Run(options),
+        ["scan", .. string[] options] => ScanBenchmark.Run(options),
         ["kernels"] => KernelBenchmarks.Run(dry: false),
         ["kernels", "--dry"] => KernelBenchmarks.Run(dry: true),
         _ => Usage(),
@@ -23,6 +24,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step | forward | eval | tokenizers | store [--json FILE] [--quick] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step | forward | eval | tokenizers | store | scan [--json FILE] [--quick] | kernels [--dry]");
     return 1;
 }
