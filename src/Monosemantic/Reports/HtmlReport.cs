@@ -11,6 +11,9 @@ namespace Monosemantic.Reports;
 /// </summary>
 public static class HtmlReport
 {
+    // plotly.js fills a style sheet of its own that begins empty, and sets styles of what it draws. Neither can load or run anything.
+    private const string EmptyStyle = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
     /// <summary>Bytes above which a report becomes a page and a folder of its units' pages beside it, both opened from disk.</summary>
     public const long LargestFile = 100_000_000;
 
@@ -69,7 +72,7 @@ public static class HtmlReport
         <html lang="en">
         <head>
         <meta charset="utf-8">
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{PageFile.Script.Hash}'{(folder is null ? Markup.Empty : Markup.Of($" 'strict-dynamic'"))}; style-src '{PageFile.Style.Hash}'; base-uri 'none'; form-action 'none'">
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{PageFile.Script.Hash}' '{PageFile.Plotly.Hash}'{(folder is null ? Markup.Empty : Markup.Of($" 'strict-dynamic'"))}; style-src '{PageFile.Style.Hash}'; style-src-elem '{PageFile.Style.Hash}' '{EmptyStyle}'; style-src-attr 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta name="color-scheme" content="light dark">
         <meta name="referrer" content="no-referrer">

@@ -21,7 +21,7 @@ internal static class SplitReport
     {
         string home = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, folder);
         AtomicFile.MakeFolder(home);
-        foreach (string old in Directory.EnumerateFiles(home, "*-pages-*.js")) File.Delete(old);
+        foreach (string old in Directory.EnumerateFiles(home, "*-*.js")) File.Delete(old);
         var page = new StringBuilder();
         int copied = 0;
         for (int at = html.IndexOf(Start, StringComparison.Ordinal); at >= 0; at = html.IndexOf(Start, copied, StringComparison.Ordinal))

@@ -59,8 +59,7 @@ class Kind {
   }
 
   async lines(number) {
-    const name = `${this.name}-pages-${number}`;
-    return (await inflated(byId(name)?.textContent ?? (await fetched(name)))).split('\n');
+    return (await inflated(await packed(`${this.name}-pages-${number}`))).split('\n');
   }
 
   // Makes the texts that a search looks through, lower case, while nobody is waiting; line breaks part what does not belong
@@ -86,6 +85,9 @@ function searchText(page) {
     contexts: contexts.join('\n').toLowerCase(),
   };
 }
+
+// The text of a packed block, from the page or, in a split report, from the folder beside it.
+const packed = async (name) => byId(name)?.textContent ?? fetched(name);
 
 // The packed pages of a split report: each block is a script in the folder beside the page, which hands over its text.
 const expected = new Map();

@@ -15,6 +15,7 @@ public static class ReportPanels
         new ExamplesPanel(),
         new DensityPanel(),
         new ActiveFeaturesPanel(),
+        new ExplorePanel(),
         new MapPanel(),
         new LanguageModelPanel(),
         new UnitListPanel(),
