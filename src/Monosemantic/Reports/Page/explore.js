@@ -54,7 +54,7 @@ class Explorer {
     const [x, y] = keys.map((key) => rows.map((row) => columns[key][row]));
     const text = rows.map((row) => literal(`feature ${columns.index[row]}: ${columns.top[row].slice(0, 5).map(tokenText).join(' | ')}`));
     const marker = { ...this.figure.data[0].marker, color: color('--feature') };
-    const axis = (key, own) => ({ ...own, title: { text: sortable.find((column) => column.key === key).label }, type: inDecades.has(key) ? 'log' : 'linear' });
+    const axis = (key, own) => ({ ...own, title: { text: sortable.find((column) => column.key === key).label }, type: inDecades.has(key) ? 'log' : 'linear', exponentformat: 'power' });
     const { layout } = this.figure;
     globalThis.Plotly.react(this.box, [{ ...this.figure.data[0], x, y, text, marker, customdata: rows }], {
       ...layout,
