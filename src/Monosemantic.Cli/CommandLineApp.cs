@@ -24,6 +24,8 @@ public static class CommandLineApp
         SynthCommand.Create,
         ScanCommand.Create,
         ReportCommand.Create,
+        PlotCommand.Create,
+        NotebookCommand.Create,
         QueryCommand.Create,
         FeaturesCommand.Create,
         ForwardCommand.Create,

@@ -11,6 +11,7 @@ try
         ["tokenizers", .. string[] options] => TokenizerBenchmark.Run(options),
         ["store", .. string[] options] => StoreBenchmark.Run(options),
         ["stories", .. string[] options] => StoriesBenchmark.Run(options),
+        ["scan", .. string[] options] => ScanBenchmark.Run(options),
         ["kernels"] => KernelBenchmarks.Run(dry: false),
         ["kernels", "--dry"] => KernelBenchmarks.Run(dry: true),
         _ => Usage(),
@@ -24,6 +25,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step | forward | eval | tokenizers | store | stories [--json FILE] [--quick] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step | forward | eval | tokenizers | store | scan | stories [--json FILE] [--quick] | kernels [--dry]");
     return 1;
 }

@@ -136,7 +136,7 @@ internal static class StoreBenchmark
 
     private static StoreResult MeasureExtraction(StoreResult result, string folder, int rows, int rounds)
     {
-        using Extraction extraction = Extraction.Open(new ExtractionConfig { Model = SampleFolder(), Hooks = ["blocks.2.hook_resid_post"], Rows = rows, HeldOutFraction = 0, RowsPerShard = 16384 });
+        using Extraction extraction = Extraction.Open(new ExtractionConfig { Model = SampleModelFolder.Find(), Hooks = ["blocks.2.hook_resid_post"], Rows = rows, HeldOutFraction = 0, RowsPerShard = 16384 });
         int run = 0;
         double[][] times = Rounds(rounds, () => Forward(extraction), () =>
         {
@@ -200,14 +200,4 @@ internal static class StoreBenchmark
     private static double Ratio(double[] over, double[] under) => Median([.. over.Zip(under, (a, b) => a / b)]);
 
     private static double Median(double[] times) => times.Order().ElementAt(times.Length / 2);
-
-    private static string SampleFolder()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            string sample = Path.Combine(folder.FullName, "activations", "sample", "dotnet-docs-lm");
-            if (Directory.Exists(sample)) return sample;
-        }
-        throw new UserErrorException("the sample model was not found", "run the benchmarks from the repository");
-    }
 }

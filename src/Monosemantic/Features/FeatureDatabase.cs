@@ -9,6 +9,7 @@ namespace Monosemantic.Features;
 /// <summary>What a query found.</summary>
 /// <param name="Columns">Names of the columns.</param>
 /// <param name="Rows">Values of each row: numbers, text, booleans, lists, or null.</param>
+[TypeFormatterSource(typeof(RichDisplay))]
 public sealed record QueryResult(ImmutableArray<string> Columns, ImmutableArray<ImmutableArray<object?>> Rows)
 {
     /// <summary>The rows as a data frame; numbers become doubles or longs, anything else text.</summary>
@@ -111,8 +112,9 @@ public sealed class FeatureDatabase : IDisposable
     private static void DescribeTables(DuckDBConnection connection)
     {
         string rows = string.Join(", ", IndexSchema.Columns.Select(column => $"({Quoted(column.Table)}, {Quoted(column.Name)}, {Quoted(column.Meaning)})"));
-        string tables = string.Join("; ", IndexSchema.Tables.Select(table => $"comment on view {table.Name} is {Quoted(table.Meaning)}"));
-        Execute(connection, $"create view columns as select * from (values {rows}) as columns(\"table\", \"column\", meaning); {tables}");
+        IEnumerable<string> comments = IndexSchema.Tables.Select(table => $"comment on view {table.Name} is {Quoted(table.Meaning)}")
+            .Concat(IndexSchema.Columns.Select(column => $"comment on column {column.Table}.\"{column.Name}\" is {Quoted(column.Meaning)}"));
+        Execute(connection, $"create view columns as select * from (values {rows}) as columns(\"table\", \"column\", meaning); {string.Join("; ", comments)}");
     }
 
     private static void Execute(DuckDBConnection connection, string sql)

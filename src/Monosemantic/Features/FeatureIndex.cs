@@ -11,6 +11,7 @@ namespace Monosemantic.Features;
 /// Nothing here needs libtorch. The same evidence gives the same bytes.
 /// </summary>
 /// <remarks>What every table and column means stands in <see cref="IndexSchema"/>; <see cref="FeatureDatabase"/> asks them in SQL.</remarks>
+[TypeFormatterSource(typeof(RichDisplay))]
 public sealed class FeatureIndex
 {
     private const int Version = 2;
@@ -55,6 +56,16 @@ public sealed class FeatureIndex
     /// <param name="token">Token id.</param>
     public string TokenText(int token) =>
         TextOf(token, Vocabulary);
+
+    /// <summary>One feature.</summary>
+    /// <param name="feature">Its index.</param>
+    /// <exception cref="UserErrorException">There is no such feature.</exception>
+    public FeatureView Feature(int feature) => View(Features, "feature", feature);
+
+    /// <summary>One neuron.</summary>
+    /// <param name="neuron">Its index.</param>
+    /// <exception cref="UserErrorException">There is no such neuron.</exception>
+    public FeatureView Neuron(int neuron) => View(Neurons, "neuron", neuron);
 
     internal static string TextOf(int token, ImmutableSortedDictionary<int, string> vocabulary) =>
         vocabulary.TryGetValue(token, out string? text) ? text : $"[{token.ToString(CultureInfo.InvariantCulture)}]";
@@ -137,6 +148,10 @@ public sealed class FeatureIndex
         }
         return manifest;
     }
+
+    private FeatureView View(ImmutableArray<UnitEvidence> units, string kind, int unit) => (uint)unit < (uint)units.Length
+        ? new(this, units[unit])
+        : throw new UserErrorException($"there is no {kind} {unit}", units.IsEmpty ? $"the index holds no {kind}" : $"{kind}s are 0..{units.Length - 1}");
 
     private static void Verify(string folder, IndexTable table)
     {

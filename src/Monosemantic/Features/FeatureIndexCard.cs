@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
 using Monosemantic.Metrics;
+using Monosemantic.Runtime;
 
 namespace Monosemantic.Features;
 
@@ -10,6 +11,7 @@ namespace Monosemantic.Features;
 public sealed record NamedValue(string Name, string Value);
 
 /// <summary>What was scanned and with what: the part of <c>index.json</c> that the caller knows. No dates, no paths.</summary>
+[TypeFormatterSource(typeof(RichDisplay))]
 public sealed record FeatureIndexCard
 {
     /// <summary>Name of the model.</summary>

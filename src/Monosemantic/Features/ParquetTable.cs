@@ -8,7 +8,7 @@ namespace Monosemantic.Features;
 /// <summary>Columns of equal length as a Parquet file; the same columns give the same bytes.</summary>
 internal sealed class ParquetTable
 {
-    private const int RowsPerGroup = 1 << 16;
+    private const int RowsPerGroup = 1 << 14;
 
     // The default level of this codec is thirty times slower for a tenth of the size.
     private static readonly ParquetOptions Compressed = new() { CompressionMethod = CompressionMethod.Zstd, CompressionLevel = CompressionLevel.Fastest };

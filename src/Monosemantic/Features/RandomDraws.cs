@@ -9,13 +9,13 @@ namespace Monosemantic.Features;
 internal sealed class RandomDraws(FeatureScanOptions options)
 {
     private readonly List<(ulong Priority, FiringEvidence Firing)> firings = [];
-    private readonly List<(ulong Priority, ContextEvidence Context)> contexts = [];
+    private readonly List<(ulong Priority, (ContextEvidence Context, int Key) Drawn)> contexts = [];
 
     /// <summary>The drawn firings, in file order.</summary>
     internal ImmutableArray<FiringEvidence> Firings => [.. firings.Select(draw => draw.Firing).OrderBy(firing => firing.Document).ThenBy(firing => firing.Position)];
 
     /// <summary>The drawn contexts, lowest priority first.</summary>
-    internal IEnumerable<ContextEvidence> Contexts => contexts.Select(draw => draw.Context);
+    internal IEnumerable<ContextEvidence> Contexts => contexts.Select(draw => draw.Drawn.Context);
 
     /// <summary>Priority of a firing: the finaliser of SplitMix64 over seed, unit, document and position.</summary>
     internal static ulong PriorityOf(long seed, int unit, int document, int position) =>
@@ -45,7 +45,7 @@ internal sealed class RandomDraws(FeatureScanOptions options)
             state.Write(firing.Activation);
         }
         state.Write(contexts.Count);
-        foreach ((ulong priority, ContextEvidence context) in contexts)
+        foreach ((ulong priority, (ContextEvidence context, _)) in contexts)
         {
             state.Write(priority);
             state.WriteContext(context);
@@ -55,18 +55,24 @@ internal sealed class RandomDraws(FeatureScanOptions options)
     internal void Load(BinaryReader state)
     {
         for (int i = state.ReadInt32(); i > 0; i--) firings.Add((state.ReadUInt64(), new(state.ReadInt32(), state.ReadInt32(), state.ReadInt32(), state.ReadSingle())));
-        for (int i = state.ReadInt32(); i > 0; i--) contexts.Add((state.ReadUInt64(), state.ReadContext()));
+        for (int i = state.ReadInt32(); i > 0; i--)
+        {
+            ulong priority = state.ReadUInt64();
+            ContextEvidence context = state.ReadContext();
+            contexts.Add((priority, (context, StrongestContexts.KeyHash(context, options))));
+        }
     }
 
     private void OfferContext(ulong priority, ContextEvidence context)
     {
-        int same = contexts.FindIndex(other => StrongestContexts.SameText(other.Context, context, options));
+        int key = StrongestContexts.KeyHash(context, options), same = contexts.Count - 1;
+        while (same >= 0 && !(contexts[same].Drawn.Key == key && StrongestContexts.SameText(contexts[same].Drawn.Context, context, options))) same--;
         if (same >= 0)
         {
             if (contexts[same].Priority <= priority) return;
             contexts.RemoveAt(same);
         }
-        Insert(contexts, priority, context, options.GroupSample);
+        Insert(contexts, priority, (context, key), options.GroupSample);
     }
 
     private static void Insert<T>(List<(ulong Priority, T Value)> draws, ulong priority, T value, int most)

@@ -9,6 +9,7 @@ namespace Monosemantic.Features;
 internal sealed class StrongestContexts(FeatureScanOptions options)
 {
     private readonly List<ContextEvidence> ranked = [];
+    private readonly List<int> keys = [];
 
     internal ImmutableArray<ContextEvidence> Ranked => [.. ranked];
 
@@ -18,15 +19,21 @@ internal sealed class StrongestContexts(FeatureScanOptions options)
 
     internal void Offer(ContextEvidence candidate)
     {
-        int same = ranked.FindIndex(other => SameText(other, candidate, options));
+        int key = KeyHash(candidate, options), same = keys.IndexOf(key);
+        while (same >= 0 && !SameText(ranked[same], candidate, options)) same = keys.IndexOf(key, same + 1);
         if (same >= 0)
         {
             if (Order(candidate, ranked[same]) >= 0) return;
             ranked.RemoveAt(same);
+            keys.RemoveAt(same);
         }
-        int place = ranked.FindIndex(other => Order(candidate, other) < 0);
-        ranked.Insert(place < 0 ? ranked.Count : place, candidate);
-        if (ranked.Count > options.Contexts) ranked.RemoveAt(ranked.Count - 1);
+        int place = ranked.Count;
+        while (place > 0 && Order(candidate, ranked[place - 1]) < 0) place--;
+        ranked.Insert(place, candidate);
+        keys.Insert(place, key);
+        if (ranked.Count <= options.Contexts) return;
+        ranked.RemoveAt(options.Contexts);
+        keys.RemoveAt(options.Contexts);
     }
 
     internal void Save(BinaryWriter state)
@@ -37,11 +44,23 @@ internal sealed class StrongestContexts(FeatureScanOptions options)
 
     internal void Load(BinaryReader state)
     {
-        for (int i = state.ReadInt32(); i > 0; i--) ranked.Add(state.ReadContext());
+        for (int i = state.ReadInt32(); i > 0; i--)
+        {
+            ranked.Add(state.ReadContext());
+            keys.Add(KeyHash(ranked[^1], options));
+        }
     }
 
     /// <summary>Whether two contexts hold the same text around their peaks.</summary>
     internal static bool SameText(ContextEvidence a, ContextEvidence b, FeatureScanOptions options) => KeyOf(a, options).SequenceEqual(KeyOf(b, options));
+
+    /// <summary>Equal for contexts of the same text around their peaks, and for few others.</summary>
+    internal static int KeyHash(ContextEvidence context, FeatureScanOptions options)
+    {
+        uint hash = 0;
+        foreach (int token in KeyOf(context, options)) hash = (hash ^ (uint)token) * 0x9E3779B1u;
+        return (int)hash;
+    }
 
     /// <summary>The strongest first, ties in file order.</summary>
     internal static int Order(ContextEvidence a, ContextEvidence b)

@@ -52,15 +52,46 @@ internal sealed class TallyTable(int limit)
     /// <summary>Largest sum first, ties by id.</summary>
     internal Tally[] Ordered()
     {
+        Tally[] entries = Entries();
+        Array.Sort(entries, static (a, b) => a.Sum != b.Sum ? b.Sum.CompareTo(a.Sum) : a.Key.CompareTo(b.Key));
+        return entries;
+    }
+
+    private Tally[] Entries()
+    {
         var entries = new Tally[used];
         int count = 0;
         foreach (ref readonly Tally slot in slots.AsSpan())
         {
             if (slot.Key != 0) entries[count++] = slot;
         }
-        Array.Sort(entries, static (a, b) => a.Sum != b.Sum ? b.Sum.CompareTo(a.Sum) : a.Key.CompareTo(b.Key));
         return entries;
     }
+
+    // Quickselect: afterwards the first `count` are those that would come first in order, in no order. Keys are distinct.
+    private static void MoveLargestFirst(Tally[] entries, int count)
+    {
+        int low = 0, high = entries.Length - 1;
+        while (low < high)
+        {
+            Tally pivot = entries[(low + high) >>> 1];
+            int left = low, right = high;
+            while (left <= right)
+            {
+                while (Before(entries[left], pivot)) left++;
+                while (Before(pivot, entries[right])) right--;
+                if (left > right) break;
+                (entries[left], entries[right]) = (entries[right], entries[left]);
+                left++;
+                right--;
+            }
+            if (count - 1 <= right) high = right;
+            else if (count - 1 >= left) low = left;
+            else return;
+        }
+    }
+
+    private static bool Before(in Tally a, in Tally b) => a.Sum > b.Sum || (a.Sum == b.Sum && a.Key < b.Key);
 
     private ref Tally Find(int id)
     {
@@ -76,7 +107,9 @@ internal sealed class TallyTable(int limit)
         if (used >= limit)
         {
             Pruned = true;
-            Rebuild(Ordered().AsSpan(0, limit / 2), slots.Length);
+            Tally[] entries = Entries();
+            MoveLargestFirst(entries, limit / 2);
+            Rebuild(entries.AsSpan(0, limit / 2), slots.Length);
             return true;
         }
         if (used * 4 < slots.Length * 3) return false;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using Monosemantic.Runtime;
 
 namespace Monosemantic.Metrics;
 
@@ -48,6 +49,7 @@ public sealed record BaselineResult
 }
 
 /// <summary>The numbers that say how good a dictionary is, as written to <c>metrics.json</c>.</summary>
+[TypeFormatterSource(typeof(RichDisplay))]
 public sealed record EvaluationResult
 {
     /// <summary>Which rows were evaluated, such as <c>held_out</c>.</summary>

@@ -61,6 +61,16 @@ public readonly struct Markup
         return new(html.ToString());
     }
 
+    /// <summary>A block with an embedded file's text, deflated and in base64, which the page's script unpacks when it needs it.</summary>
+    /// <param name="id">The block's name in the page.</param>
+    /// <param name="file">The embedded text.</param>
+    internal static Markup PackedText(string id, PageFile file)
+    {
+        using var packed = new MemoryStream();
+        using (var deflate = new DeflateStream(packed, CompressionLevel.SmallestSize, leaveOpen: true)) deflate.Write(Encoding.UTF8.GetBytes(file.Text));
+        return new($"<script type=\"application/octet-stream\" id=\"{Escape(id)}\">{Convert.ToBase64String(packed.GetBuffer(), 0, (int)packed.Length)}</script>\n");
+    }
+
     /// <summary>An embedded file's text as it stands, such as the style sheet.</summary>
     /// <param name="file">The embedded text.</param>
     internal static Markup Embedded(PageFile file) => new(file.Text);

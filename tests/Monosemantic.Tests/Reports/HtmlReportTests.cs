@@ -59,7 +59,10 @@ public sealed class HtmlReportTests
     {
         string html = HtmlReport.Render(SyntheticReport.Make(5, 2));
         Assert.Contains("content=\"default-src 'none'; script-src 'sha256-", html, StringComparison.Ordinal);
-        Assert.DoesNotContain("unsafe", html, StringComparison.Ordinal);
+        string policy = html.Split("Content-Security-Policy\" content=\"")[1].Split('"')[0];
+        // Styles of what is drawn are all that is not hashed; scripts are the page's own and plotly.js.
+        Assert.Equal("style-src-attr 'unsafe-inline'", Assert.Single(policy.Split(';', StringSplitOptions.TrimEntries), part => part.Contains("unsafe", StringComparison.Ordinal)));
+        Assert.Equal($"script-src '{PageFile.Script.Hash}' '{PageFile.Plotly.Hash}'", policy.Split(';', StringSplitOptions.TrimEntries).Single(part => part.StartsWith("script-src", StringComparison.Ordinal)));
         Assert.DoesNotContain("http://", html.Replace("http://www.w3.org/2000/svg", "", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.DoesNotContain("https://", html, StringComparison.Ordinal);
         Assert.DoesNotContain("style=\"", html, StringComparison.Ordinal);
@@ -119,6 +122,20 @@ public sealed class HtmlReportTests
         string html = HtmlReport.Render(SyntheticReport.Make(5, 2));
         foreach (string shown in new[] { ">0.1235<", ">15.88<", ">6.25 %<", ">2.313<", ">2.438<", ">7.313<", ">97.5 %<", "(zero-ablated − spliced) / (zero-ablated − original)", "98,765 tokens (held out)" })
             Assert.Contains(shown, html, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Metrics_show_their_intervals_and_the_baselines_stand_beside_them()
+    {
+        ReportData data = SyntheticReport.Make(5, 2);
+        MetricsContent metrics = new MetricsPanel().Build(data)!;
+        Assert.Equal("0.1111 to 0.1357", metrics.Rows.Single(row => row.Name == "FVU").Interval);
+        Assert.Equal("nothing to divide by", metrics.All.Single(row => row.Name == "undefined_one").Definition);
+        BaselinesContent beside = new BaselinesPanel().Build(data)!;
+        string[] verdicts = ["\u2013", "yes", "no: at least as good as the dictionary"];
+        Assert.Equal(verdicts, beside.Rows.Select(row => row.Verdict));
+        Assert.Equal("0.4567 (0.4467 to 0.4667)", beside.Rows[1].Fvu);
+        Assert.Null(new BaselinesPanel().Build(data with { Run = data.Run with { Evaluation = data.Run.Evaluation! with { Baselines = [] } } }));
     }
 
     [Fact]

@@ -68,6 +68,29 @@ public static class SyntheticReport
         DeadFraction = 0.0625,
         CosineSimilarity = 0.9371,
         CrossEntropy = new(2.31341, 2.43841, 7.31341, 0.975, 98_000),
+        Numbers = new Dictionary<string, MetricValue> { ["fvu"] = Number(0.12345678, 0.1111, 0.1357), ["l0"] = Number(15.875, 15.875, 15.875), ["undefined_one"] = Number(null, null, null) },
+        Baselines = [Baseline("dictionary", 0.1234, null), Baseline("pca", 0.4567, true), Baseline("<img src=x onerror=window.pwned=1>", 0.0123, false)],
+    };
+
+    private static BaselineResult Baseline(string name, double fvu, bool? beaten) => new()
+    {
+        Name = name,
+        Description = "<script>window.pwned=1</script> as many numbers",
+        Numbers = new Dictionary<string, MetricValue> { ["fvu"] = Number(fvu, fvu - 0.01, fvu + 0.01), ["cosine_similarity"] = Number(0.9, null, null) },
+        Beaten = beaten,
+    };
+
+    private static MetricValue Number(double? value, double? low, double? high) => new()
+    {
+        Value = value,
+        Low = low,
+        High = high,
+        Tokens = 98_765,
+        Split = "held_out",
+        Unit = "",
+        Better = Better.Lower,
+        Formula = "a / b < c",
+        Undefined = value is null ? "nothing to divide by" : null,
     };
 
     private static UnitEvidence Unit(UnitKind kind, int index, Random random, int contexts, int length)

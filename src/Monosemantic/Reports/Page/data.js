@@ -59,7 +59,7 @@ class Kind {
   }
 
   async lines(number) {
-    return (await inflated(byId(`${this.name}-pages-${number}`).textContent)).split('\n');
+    return (await inflated(await packed(`${this.name}-pages-${number}`))).split('\n');
   }
 
   // Makes the texts that a search looks through, lower case, while nobody is waiting; line breaks part what does not belong
@@ -84,6 +84,33 @@ function searchText(page) {
     tokens: page.tokens.t.map(tokenText).join('\n').toLowerCase(),
     contexts: contexts.join('\n').toLowerCase(),
   };
+}
+
+// The text of a packed block, from the page or, in a split report, from the folder beside it.
+const packed = async (name) => byId(name)?.textContent ?? fetched(name);
+
+// The packed pages of a split report: each block is a script in the folder beside the page, which hands over its text.
+const expected = new Map();
+
+globalThis.monosemanticPages = (name, text) => expected.get(name)?.(text);
+
+function fetched(name) {
+  return new Promise((done, failed) => {
+    const script = el('script', { src: `${encodeURIComponent(document.body.dataset.pages)}/${name}.js` });
+    const end = () => {
+      expected.delete(name);
+      script.remove();
+    };
+    expected.set(name, (text) => {
+      end();
+      done(text);
+    });
+    script.addEventListener('error', () => {
+      end();
+      failed(new Error(`${name}.js is missing: keep the folder ${document.body.dataset.pages} beside this file`));
+    });
+    document.head.append(script);
+  });
 }
 
 async function inflated(text) {

@@ -131,3 +131,4 @@ document.addEventListener('keydown', (event) => {
 addEventListener('hashchange', route);
 route();
 drawMap();
+if (byId('explore-chart')) new Explorer(byId('explore-chart'), kinds.feature);

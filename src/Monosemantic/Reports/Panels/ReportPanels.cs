@@ -10,10 +10,12 @@ public static class ReportPanels
     [
         new RunCardPanel(),
         new MetricsPanel(),
+        new BaselinesPanel(),
         new NeuronsAgainstFeaturesPanel(),
         new ExamplesPanel(),
         new DensityPanel(),
         new ActiveFeaturesPanel(),
+        new ExplorePanel(),
         new MapPanel(),
         new LanguageModelPanel(),
         new UnitListPanel(),

@@ -1,0 +1,16 @@
+// Draws every chart of the page in its place, in the colours that the reader's system asks for.
+
+const dark = matchMedia('(prefers-color-scheme: dark)');
+const figures = [...document.querySelectorAll('script[type="application/json"]')].map((block) => JSON.parse(block.textContent));
+
+function draw() {
+  const style = getComputedStyle(document.documentElement);
+  const [page, ink] = [style.getPropertyValue('--page'), style.getPropertyValue('--ink')];
+  figures.forEach((figure, i) => {
+    const layout = { ...figure.layout, paper_bgcolor: page, plot_bgcolor: page, font: { ...figure.layout.font, color: ink } };
+    Plotly.react(`chart-${i}`, figure.data, layout, figure.config);
+  });
+}
+
+dark.addEventListener('change', draw);
+draw();
