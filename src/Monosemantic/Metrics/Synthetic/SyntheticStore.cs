@@ -16,6 +16,9 @@ public static class SyntheticStore
     private const string TruthFolder = "truth";
     private const int RowsAtOnce = 4096, BytesPerShard = 64 << 20;
 
+    // A store keeps the documents for training before those held out.
+    private static readonly bool[] Splits = [false, true];
+
     /// <summary>Makes a store, streaming: memory does not grow with the number of rows.</summary>
     /// <param name="name">What the data is called.</param>
     /// <param name="config">The settings.</param>
@@ -37,8 +40,7 @@ public static class SyntheticStore
         var sampler = new SyntheticSampler(model);
         float[] x = new float[RowsAtOnce * config.HiddenDim];
         long written = 0;
-        // A store keeps the documents for training before those held out.
-        foreach (int[] documents in new[] { false, true }.SelectMany(heldOut => Documents(plan, heldOut).Chunk(RowsAtOnce / DocumentRows)))
+        foreach (int[] documents in Splits.SelectMany(heldOut => Documents(plan, heldOut).Chunk(RowsAtOnce / DocumentRows)))
         {
             cancellation.ThrowIfCancellationRequested();
             long[] samples = [.. documents.SelectMany(document => Enumerable.Range(0, DocumentRows).Select(position => SampleOf(document, position))).Where(sample => sample < rows)];
