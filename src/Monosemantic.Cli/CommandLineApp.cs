@@ -21,6 +21,8 @@ public static class CommandLineApp
         TrainCommand.Create,
         EvalCommand.Create,
         SynthCommand.Create,
+        SuperpositionCommand.Create,
+        SweepCommand.Create,
         ScanCommand.Create,
         ReportCommand.Create,
         QueryCommand.Create,

@@ -54,7 +54,8 @@ internal static class EvaluationTable
         }
     }
 
-    private static string Value(MetricValue number) => number switch
+    /// <summary>A number with its interval, or why it has none.</summary>
+    internal static string Value(MetricValue number) => number switch
     {
         { Value: null } => $"undefined ({number.Undefined})",
         { Value: { } value, Low: { } low, High: { } high } => $"{Short(value)}  [{Short(low)}, {Short(high)}]",

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
+using Monosemantic.Metrics.Probing;
 using Monosemantic.Metrics.Synthetic;
 using Monosemantic.Models;
 using Monosemantic.Runtime;
@@ -34,6 +35,9 @@ public sealed record EvaluationConfig
 
     /// <summary>Whether baselines are measured beside the dictionary.</summary>
     public bool Baselines { get; init; } = true;
+
+    /// <summary>Whether probes, spelling and scores of single features are measured; needs model and text.</summary>
+    public bool Interpret { get; init; }
 }
 
 /// <summary>The numbers of a dictionary, in this tool's words and in SAEBench's.</summary>
@@ -77,6 +81,7 @@ public static class EvaluationRun
     {
         ArgumentNullException.ThrowIfNull(config);
         if (config.Contexts < 1) throw new UserErrorException($"contexts is {config.Contexts}; it must be at least 1", "leave --model out to evaluate the reconstruction alone");
+        if (config.Interpret && config.Model is null) throw new UserErrorException("probes read the text through the model's tokenizer, and no model is given", "give the model's folder with --model, and the text with --text");
         using ActivationStore store = ActivationStore.Open(config.Activations);
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
         store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
@@ -93,6 +98,7 @@ public static class EvaluationRun
         if (config.Twin is not null) result = WithTwin(result, sae, store, config.Twin);
         if (SyntheticStore.TruthOf(config.Activations) is { } truth) result = WithTruth(result, store, sae, truth, cancellation);
         if (config.Baselines) result = WithBaselines(result, store, sae, pass);
+        if (config.Interpret) result = result with { Interpretability = Interpretability.Measure(store, sae, CorpusOf(config), Tokenizer.Load(config.Model!), progress, cancellation) };
         return new(result, SaeBenchCore.Of(result, pass, geometry, sae, store.Manifest.Plan));
     }
 
@@ -137,12 +143,14 @@ public static class EvaluationRun
         return SplicedLoss.Measure(model, HookPoint.Parse(plan.HookPoint), sae.Reconstruct, batches, progress, store.Statistics.Mean, "held_out", cancellation);
     }
 
+    private static CorpusOptions CorpusOf(EvaluationConfig config) => new() { Paths = [.. config.Text], TextField = config.TextField };
+
     // Documents in a seeded random order, so that a few contexts stand for the whole corpus and not for its beginning.
     private static IEnumerable<TokenContext> HeldOutContexts(
         EvaluationConfig config, StorePlan plan, Tokenizer tokenizer, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         using var hasher = new CorpusHasher();
-        var options = new CorpusOptions { Paths = [.. config.Text], TextField = config.TextField };
+        CorpusOptions options = CorpusOf(config);
         TokenizedDocument[] documents = [.. CorpusTokenizer.TokenizeAll(hasher.Watch(Corpus.Read(options, progress, cancellation)), tokenizer, cancellation).Where(document => plan.Split.IsHeldOut(document.Index))];
         if (hasher.Identify(options).Sha256 != plan.Corpus.Sha256) throw new UserErrorException($"{string.Join(" ", config.Text)} is not the text that {config.Activations} was extracted from", $"give the same text with --text: {plan.Corpus.Source} {plan.Corpus.Version}");
         new SeededRandom(plan.Split.Seed).Shuffle(documents.AsSpan());
