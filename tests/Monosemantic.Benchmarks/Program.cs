@@ -8,6 +8,7 @@ try
         ["train-step", .. string[] options] => TrainStepBenchmark.Run(options),
         ["forward", .. string[] options] => ForwardBenchmark.Run(options),
         ["eval", .. string[] options] => EvalBenchmark.Run(options),
+        ["synth-sae-bench", .. string[] options] => SynthSaeBenchmark.Run(options),
         ["tokenizers", .. string[] options] => TokenizerBenchmark.Run(options),
         ["store", .. string[] options] => StoreBenchmark.Run(options),
         ["kernels"] => KernelBenchmarks.Run(dry: false),
@@ -23,6 +24,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step | forward | eval | tokenizers | store [--json FILE] [--quick] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step | forward | eval | tokenizers | store [--json FILE] [--quick] | synth-sae-bench [--json FILE] [--samples N] [--preset NAME] | kernels [--dry]");
     return 1;
 }

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
 
@@ -69,6 +70,30 @@ public sealed class SyntheticSampler
             Features = [.. drawn.SelectMany(row => row).Select(entry => entry.Feature)],
             Values = [.. drawn.SelectMany(row => row).Select(entry => entry.Value)],
         };
+    }
+
+    /// <summary>Fresh samples without end, in batches: nothing is stored, and every batch can be drawn again.</summary>
+    /// <param name="rows">Rows in a batch.</param>
+    /// <param name="firstBatch">Number of the batch to begin with, from 0.</param>
+    public IEnumerable<ActivationBatch> Batches(int rows, long firstBatch = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        for (long batch = firstBatch; ; batch++)
+        {
+            long[] samples = [.. Enumerable.Range(0, rows).Select(row => (batch * rows) + row)];
+            float[] x = new float[rows * width];
+            Draw(samples, x);
+            yield return new ActivationBatch
+            {
+                Rows = rows,
+                DModel = width,
+                Index = batch,
+                Values = x,
+                Documents = [.. samples.Select(sample => (int)(sample / SyntheticStore.DocumentRows))],
+                Positions = [.. samples.Select(sample => (int)(sample % SyntheticStore.DocumentRows))],
+                Tokens = new int[rows],
+            };
+        }
     }
 
     private (int Feature, float Value)[] Features(SeededRandom random, Scratch scratch)
