@@ -24,6 +24,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step | forward | eval | tokenizers | store [--json FILE] [--quick] | synth-sae-bench [--json FILE] [--samples N] [--preset NAME] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step | forward | eval | tokenizers | store [--json FILE] [--quick] | synth-sae-bench [--json FILE] [--samples N] [--preset NAME] [--lr X] [--quick] | kernels [--dry]");
     return 1;
 }

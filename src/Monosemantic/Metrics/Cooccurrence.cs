@@ -21,7 +21,8 @@ internal sealed class Cooccurrence(int dSae) : IMetricAccumulator
     // Student's t with Groups - 1 degrees of freedom, 97.5 %.
     private const double Quantile = 2.365;
 
-    private static readonly ImmutableArray<MetricDefinition> Numbers =
+    /// <summary>What each number is.</summary>
+    internal static ImmutableArray<MetricDefinition> Numbers { get; } =
     [
         new("cooccurrence_max_jaccard", "", Better.Lower, "mean over sampled features i that fire of the largest share, over j, of the tokens where i or j fires on which both do", "none of the sampled features fires"),
     ];

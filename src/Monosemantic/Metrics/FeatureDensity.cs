@@ -23,7 +23,8 @@ internal sealed class FeatureDensity(int dSae) : IMetricAccumulator
     private const double From = -7, BinWidth = 0.25;
     private const string WhenUndefined = "no feature fires";
 
-    private static readonly ImmutableArray<MetricDefinition> Numbers =
+    /// <summary>What each number is.</summary>
+    internal static ImmutableArray<MetricDefinition> Numbers { get; } =
     [
         new("dead_fraction", "", Better.Lower, "share of features that fire on none of the evaluated tokens", ""),
         new("alive_fraction", "", Better.Higher, "1 - dead_fraction", ""),

@@ -55,7 +55,7 @@ public sealed class SuperpositionTests
     [Fact]
     public void Without_the_relu_there_is_no_superposition_however_sparse()
     {
-        var config = new SuperpositionConfig { Densities = [0.06], Steps = 1500, Batch = 512, Lr = 5e-3, Starts = 1, Linear = true };
+        var config = new SuperpositionConfig { Densities = [0.06], Steps = 1500, Batch = 512, Lr = 5e-3, Starts = 1, Linear = true, ImportanceDecay = 0.5 };
         SuperpositionInstance linear = SuperpositionTrainer.Train(config, cancellation: TestContext.Current.CancellationToken).Instances[0];
         Assert.Equal(2, linear.Represented);
         Assert.All(linear.Interference.Take(2), value => Assert.InRange(value, 0, 0.05));

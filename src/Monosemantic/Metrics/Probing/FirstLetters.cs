@@ -40,7 +40,8 @@ internal sealed class FirstLetters
     private const double LeastF1 = 0.6, Gain = 0.03, LeastShare = 0.4;
     private const string TooFew = "fewer than 5 letters have a probe with an F1 above 0.6 on at least 20 held-out words";
 
-    private static readonly ImmutableArray<MetricDefinition> Definitions =
+    /// <summary>What each number is.</summary>
+    internal static ImmutableArray<MetricDefinition> Definitions { get; } =
     [
         new("first_letter_probe_f1", "", Better.Higher, "mean over letters that count of the F1 of a logistic probe on x", TooFew),
         new("first_letter_features_f1", "", Better.Higher, "the same of a probe on the letter's main features alone", TooFew),

@@ -156,6 +156,9 @@ internal sealed class SparseProbing
         return values;
     }
 
+    /// <summary>What each probe's accuracy is.</summary>
+    internal static ImmutableArray<MetricDefinition> Definitions => [.. Probes.Select(probe => new MetricDefinition(probe, "", Better.Higher, Formula(probe, mean: false), "too few examples of an answer"))];
+
     private static string Formula(string probe, bool mean)
     {
         string reads = probe == "raw_all" ? "all of x" : $"the {probe[(probe.IndexOf('k') + 1)..]} {(probe.StartsWith("raw", StringComparison.Ordinal) ? "coordinates of x" : "features")} whose mean differs most between yes and no";

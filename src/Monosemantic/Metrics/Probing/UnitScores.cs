@@ -34,7 +34,8 @@ internal sealed class UnitScores
     private const int MostUnits = 192, LeastFirings = 50, Resamples = 1000;
     private const long Seed = 13;
 
-    private static readonly ImmutableArray<MetricDefinition> Definitions =
+    /// <summary>What each number is.</summary>
+    internal static ImmutableArray<MetricDefinition> Definitions { get; } =
     [
         new("token_entropy", "bits", Better.Lower, "median over units of -sum_v m_v log2 m_v, m_v the share of the unit's activation on tokens of id v", "no unit fires on 50 rows"),
         new("purity", "", Better.Higher, "median over units of the largest share of a unit's firings on one token id", "no unit fires on 50 rows"),

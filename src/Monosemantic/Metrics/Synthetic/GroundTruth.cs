@@ -23,7 +23,8 @@ internal sealed class GroundTruth
     private const int Chunk = 1024, Sums = 3;
     private const float Recovered = 0.5f;
     private const string NoFamily = "no parent with a latent was active together with a child";
-    private static readonly ImmutableArray<MetricDefinition> Definitions =
+    /// <summary>What each number is.</summary>
+    internal static ImmutableArray<MetricDefinition> Definitions { get; } =
     [
         new("mcc", "", Better.Higher, "mean of |cos(decoder row, true feature)| over the one-to-one pairing with the largest sum", ""),
         new("mmcs_dictionary_to_truth", "", Better.Higher, "mean over latents i of max_j cos(W_dec_i, f_j)", ""),

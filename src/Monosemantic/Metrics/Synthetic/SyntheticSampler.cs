@@ -16,7 +16,7 @@ namespace Monosemantic.Metrics.Synthetic;
 public sealed class SyntheticSampler
 {
     private readonly SyntheticModel model;
-    private readonly double[] thresholds;
+    private readonly double[] thresholds, inverses;
     private readonly int[] unparented;
     private readonly float[] unparentedFactor;
     private readonly int rank, width;
@@ -29,6 +29,7 @@ public sealed class SyntheticSampler
         this.model = model;
         (width, rank) = (model.Config.HiddenDim, model.Config.Correlation?.Rank ?? 0);
         thresholds = NormalTail.Thresholds(model.Probabilities);
+        inverses = [.. model.Diagonal.Select(own => 1 / Math.Sqrt(own))];
         unparented = [.. Enumerable.Range(0, model.Config.NumFeatures).Where(i => model.Trees.Parents[i] < 0)];
         // Column by column, so that a common factor is added to all features at once.
         unparentedFactor = new float[unparented.Length * rank];
@@ -136,7 +137,7 @@ public sealed class SyntheticSampler
 
     private bool Fires(int feature, float latent, SeededRandom random)
     {
-        double chance = rank == 0 ? model.Probabilities[feature] : NormalTail.Above((thresholds[feature] - latent) / Math.Sqrt(model.Diagonal[feature]));
+        double chance = rank == 0 ? model.Probabilities[feature] : NormalTail.Above((thresholds[feature] - latent) * inverses[feature]);
         return random.NextDouble() < chance;
     }
 
