@@ -16,7 +16,7 @@ internal sealed class ProbeRows
     /// <summary>Width of a row.</summary>
     public required int DModel { get; init; }
 
-    /// <summary>Activations [n, d_model].</summary>
+    /// <summary>Activations [n, d_model]; may be longer.</summary>
     public required float[] X { get; init; }
 
     /// <summary>Feature activations [n, d_sae].</summary>
@@ -43,28 +43,28 @@ internal sealed class ProbeRows
     /// <exception cref="UserErrorException">The split is empty, or the store does not know its tokens.</exception>
     internal static ProbeRows Read(ActivationStore store, SparseAutoencoder sae, StoreSplit split, int most, CancellationToken cancellation)
     {
-        var x = new List<float>();
+        int width = store.DModel, count = 0;
+        float[] x = new float[(int)Math.Min(most, store.RowCount(split)) * width];
         var codes = new List<SparseCode>();
         List<int> documents = [], positions = [], tokens = [];
         foreach (ActivationBatch batch in store.Read(RowsAtOnce, split))
         {
             cancellation.ThrowIfCancellationRequested();
-            int before = documents.Count;
-            for (int row = 0; row < batch.Rows && documents.Count < most; row++)
+            int before = count;
+            for (int row = 0; row < batch.Rows && count < most; row++)
             {
                 if (batch.Positions[row] < 0) continue;
                 if (batch.Tokens[row] < 0) throw new UserErrorException($"{store.Folder} does not know the token of every row, which probes need", "extract the activations with this tool, or import them with their tokens");
-                x.AddRange(batch.Row(row));
+                batch.Row(row).CopyTo(x.AsSpan(count++ * width));
                 documents.Add(batch.Documents[row]);
                 positions.Add(batch.Positions[row]);
                 tokens.Add(batch.Tokens[row]);
             }
-            int taken = documents.Count - before;
-            if (taken > 0) codes.Add(sae.EncodeSparse(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(x)[(before * batch.DModel)..], taken));
-            if (documents.Count >= most) break;
+            if (count > before) codes.Add(sae.EncodeSparse(x.AsSpan(before * width), count - before));
+            if (count >= most) break;
         }
-        if (documents.Count == 0) throw new UserErrorException($"{store.Folder} holds no {(split == StoreSplit.HeldOut ? "held-out" : "training")} row, and probes are trained on training rows and tested on held-out ones", "extract the store with a held_out_fraction between 0 and 1");
-        return new() { DModel = store.DModel, X = [.. x], Code = Joined(codes), Documents = [.. documents], Positions = [.. positions], Tokens = [.. tokens] };
+        if (count == 0) throw new UserErrorException($"{store.Folder} holds no {(split == StoreSplit.HeldOut ? "held-out" : "training")} row, and probes are trained on training rows and tested on held-out ones", "extract the store with a held_out_fraction between 0 and 1");
+        return new() { DModel = store.DModel, X = x, Code = Joined(codes), Documents = [.. documents], Positions = [.. positions], Tokens = [.. tokens] };
     }
 
     private static SparseCode Joined(List<SparseCode> codes)

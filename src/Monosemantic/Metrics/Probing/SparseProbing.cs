@@ -82,7 +82,7 @@ internal sealed class SparseProbing
         foreach (DocumentTask task in ProbeTasks.OfDocuments(text.Types))
         {
             string?[] before = [.. trainDocuments.Documents.Select(document => task.ClassOf(text.Of(document)))], after = [.. testDocuments.Documents.Select(document => task.ClassOf(text.Of(document)))];
-            foreach (string name in before.OfType<string>().GroupBy(name => name).OrderByDescending(group => group.Count()).ThenBy(group => group.Key, StringComparer.Ordinal).Take(MostClasses).Select(group => group.Key))
+            foreach (string name in before.OfType<string>().Distinct().OrderByDescending(name => Math.Min(before.Count(found => found == name), 4 * after.Count(found => found == name))).ThenBy(name => name, StringComparer.Ordinal).Take(MostClasses))
             {
                 yield return new($"{task.Name}:{name}", $"{task.Summary} is {name}", "document", trainDocuments, [.. before.Select(found => found == name)], testDocuments, [.. after.Select(found => found == name)], LeastDocuments);
             }
