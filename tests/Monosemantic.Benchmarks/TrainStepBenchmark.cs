@@ -26,63 +26,82 @@ internal sealed record TrainStepResult(
 /// </summary>
 internal static class TrainStepBenchmark
 {
-    private static readonly (int DModel, int DSae, int K, int Batch)[] Small = [(192, 2048, 32, 2048), (512, 8192, 32, 2048)];
-    private static readonly (int DModel, int DSae, int K, int Batch)[] Full = [.. Small, (768, 24576, 32, 4096)];
+    private static readonly (int DModel, int DSae, int Batch)[] Small = [(192, 2048, 2048), (512, 8192, 2048)];
+    private static readonly (int DModel, int DSae, int Batch)[] Full = [.. Small, (768, 24576, 4096)];
+
+    private static readonly (string Name, SaeTrainingConfig Config, int L0)[] Architectures =
+    [
+        ("topk", new(), 32),
+        ("batch_topk", new() { Architecture = "batch_topk" }, 32),
+        ("matryoshka_batch_topk", new() { Architecture = "matryoshka_batch_topk" }, 32),
+        ("jumprelu", new() { Architecture = "jumprelu", Sparsity = new() { Coefficient = 1e-3 } }, 32),
+        ("relu", new() { Architecture = "relu", Sparsity = new() { Coefficient = 1e-3 } }, 64),
+        ("gated", new() { Architecture = "gated", Sparsity = new() { Coefficient = 1e-3 } }, 64),
+    ];
 
     internal static int Run(string[] options)
     {
         TorchRuntime.Load();
         bool quick = options.Contains("--quick");
-        int json = Array.IndexOf(options, "--json");
-        if (json == options.Length - 1) throw new UserErrorException("--json has no file name", "write --json FILE");
+        int json = Array.IndexOf(options, "--json"), only = Array.IndexOf(options, "--only");
+        if (json == options.Length - 1 || only == options.Length - 1) throw new UserErrorException("--json has no file name, or --only no architecture", "write --json FILE, --only topk");
         var results = new List<TrainStepResult>();
-        Console.WriteLine("architecture d_model  d_sae    k batch  step_ms encoder_ms ratio dense_autograd_ms peak_MB bytes/parameter");
-        var sizes = quick ? Small : Full;
+        Console.WriteLine("architecture           d_model  d_sae    k batch  step_ms encoder_ms ratio dense_autograd_ms peak_MB bytes/parameter");
+        (int DModel, int DSae, int Batch)[] sizes = quick ? Small : Full;
+        var cases = Architectures.Where(one => only < 0 || one.Name == options[only + 1]).SelectMany(one => sizes.Select(size => (one, size))).ToArray();
         // Memory first, from small to large: the allocator keeps what was freed, so that after the dense steps nothing could be seen.
-        long baseline = Memory("VmRSS:");
-        long[] peaks = [.. sizes.Select(size => Peak(size.DModel, size.DSae, size.K, size.Batch) - baseline)];
-        foreach (((int dModel, int dSae, int k, int batch), long peak) in sizes.Zip(peaks))
+        long[] peaks = [.. cases.Select(one => Peak(one.one.Config, one.one.L0, one.size))];
+        foreach ((((string Name, SaeTrainingConfig Config, int L0) one, (int DModel, int DSae, int Batch) size), long peak) in cases.Zip(peaks))
         {
-            TrainStepResult result = Measure(dModel, dSae, k, batch, quick ? 5 : 11) with { PeakBytes = peak };
+            TrainStepResult result = Measure(one.Name, one.Config, one.L0, size, quick ? 5 : 9) with { PeakBytes = peak };
             results.Add(result);
-            double perParameter = result.PeakBytes / (2.0 * dModel * dSae);
-            Console.WriteLine($"{result.Architecture,-12} {dModel,7} {dSae,6} {k,4} {batch,5} {result.StepMs,8:F1} {result.EncoderMs,10:F1} {result.Ratio,5:F2} {result.DenseAutogradMs,17:F1} {result.PeakBytes / 1e6,7:F0} {perParameter,15:F1}");
+            double perParameter = result.PeakBytes / (2.0 * size.DModel * size.DSae);
+            Console.WriteLine($"{one.Name,-22} {size.DModel,7} {size.DSae,6} {one.L0,4} {size.Batch,5} {result.StepMs,8:F1} {result.EncoderMs,10:F1} {result.Ratio,5:F2} {result.DenseAutogradMs,17:F1} {result.PeakBytes / 1e6,7:F0} {perParameter,15:F1}");
         }
         if (json >= 0) JsonFile.Write(options[json + 1], results);
         return 0;
     }
 
-    private static TrainStepResult Measure(int dModel, int dSae, int k, int batch, int rounds)
+    private static TrainStepResult Measure(string name, SaeTrainingConfig config, int l0, (int DModel, int DSae, int Batch) size, int rounds)
     {
         using DisposeScope scope = NewDisposeScope();
-        var config = new SaeTrainingConfig { DSae = dSae, K = k, Batch = batch };
+        (int dModel, int dSae, int batch) = size;
         float[] values = Activations(dModel, batch);
-        using var learner = new SaeLearner(config, dModel);
-        SaeInitialisation.Fill(learner.Weights, 1);
-        Step(learner, values, batch);
+        using SaeLearner learner = Start(config, l0, size);
+        for (int i = 0; i < 2; i++) Step(learner, values, batch);
         Tensor x = TensorMemory.FromFloats(values, batch, dModel), wEnc = learner.Weights.Encoder.t().contiguous(), product = empty(batch, dSae);
-        using var dense = new DenseAutogradStep(learner.Weights, k);
+        using var dense = new DenseAutogradStep(learner.Weights, l0);
         product.addmm_(x, wEnc, beta: 0f, alpha: 1f);
-        var times = new double[3][];
-        for (int i = 0; i < 3; i++) times[i] = new double[rounds];
+        double[][] times = [new double[rounds], new double[rounds], new double[rounds]];
         for (int round = 0; round < rounds; round++)
         {
             times[0][round] = Time(() => Step(learner, values, batch));
             times[1][round] = Time(() => product.addmm_(x, wEnc, beta: 0f, alpha: 1f));
-            times[2][round] = Time(() => dense.Run(x));
+            times[2][round] = round < 5 ? Time(() => dense.Run(x)) : times[2][round - 5];
         }
         double step = Median(times[0]), encoder = Median(times[1]);
-        return new("topk", dModel, dSae, k, batch, step, encoder, step / encoder, Median(times[2]), 0);
+        return new(name, dModel, dSae, l0, batch, step, encoder, step / encoder, Median(times[2]), 0);
     }
 
-    private static long Peak(int dModel, int dSae, int k, int batch)
+    private static long Peak(SaeTrainingConfig config, int l0, (int DModel, int DSae, int Batch) size)
     {
-        float[] values = Activations(dModel, batch);
+        float[] values = Activations(size.DModel, size.Batch);
+        long before = Memory("VmRSS:");
         ResetPeak();
-        using var learner = new SaeLearner(new SaeTrainingConfig { DSae = dSae, K = k, Batch = batch }, dModel);
-        SaeInitialisation.Fill(learner.Weights, 1);
-        for (int i = 0; i < 3; i++) Step(learner, values, batch);
-        return Memory("VmHWM:");
+        using SaeLearner learner = Start(config, l0, size);
+        for (int i = 0; i < 3; i++) Step(learner, values, size.Batch);
+        return Memory("VmHWM:") - before;
+    }
+
+    // Where no k says how many features fire, bias or threshold are set so that about that many do.
+    private static unsafe SaeLearner Start(SaeTrainingConfig config, int l0, (int DModel, int DSae, int Batch) size)
+    {
+        double bar = new MathNet.Numerics.Distributions.Normal().InverseCumulativeDistribution(1 - (l0 / (double)size.DSae));
+        config = config with { DSae = size.DSae, K = l0, Batch = size.Batch, JumpRelu = config.JumpRelu with { InitThreshold = bar } };
+        var learner = new SaeLearner(config, size.DModel);
+        SaeInitialisation.Fill(learner.Weights, config);
+        if (config.Architecture is "relu" or "gated") learner.Weights.BEnc.fill_(-bar);
+        return learner;
     }
 
     private static void Step(SaeLearner learner, float[] values, int rows)

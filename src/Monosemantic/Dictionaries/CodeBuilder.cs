@@ -1,45 +1,62 @@
 namespace Monosemantic.Dictionaries;
 
 /// <summary>
-/// Room for the codes of a batch, k places to a row, that workers fill side by side; then closed up to a
-/// <see cref="SparseCode"/> that shares the arrays. Reused from batch to batch while training.
+/// Collects the code of a batch: workers fill the tiles side by side, then the tiles are joined in order. The joined arrays
+/// are reused from batch to batch, so that a code is valid until the builder is used again.
 /// </summary>
-/// <param name="rows">Most rows of a batch.</param>
-/// <param name="perRow">Most entries of a row.</param>
-internal sealed class CodeBuilder(int rows, int perRow)
+internal sealed class CodeBuilder
 {
-    private readonly int[] offsets = new int[rows + 1];
+    private readonly List<TileEntries> tiles = [];
+    private int[] offsets = [0], features = [];
+    private float[] pres = [], values = [];
+    private int rowsToATile = 1;
 
-    internal int PerRow { get; private set; } = perRow;
+    /// <summary>Number of entries in all tiles.</summary>
+    internal long Count => tiles.Take(TileCount).Sum(tile => (long)tile.Count);
 
-    internal int[] Counts { get; } = new int[rows];
+    /// <summary>Tiles of this batch.</summary>
+    internal int TileCount { get; private set; }
 
-    internal int[] Features { get; private set; } = new int[checked(rows * perRow)];
-
-    internal float[] Values { get; private set; } = new float[checked(rows * perRow)];
-
-    /// <summary>Sets the places to a row, growing the room where that is needed.</summary>
-    internal void Widen(int places)
+    /// <summary>Begins a batch.</summary>
+    /// <param name="rows">Its rows.</param>
+    /// <param name="rowsToTile">Rows of a tile; the last may have fewer.</param>
+    internal void Begin(int rows, int rowsToTile)
     {
-        PerRow = places;
-        int needed = checked(Counts.Length * places);
-        if (Features.Length >= needed) return;
-        (Features, Values) = (new int[needed], new float[needed]);
+        rowsToATile = rowsToTile;
+        TileCount = (rows + rowsToTile - 1) / rowsToTile;
+        while (tiles.Count < TileCount) tiles.Add(new TileEntries());
+        foreach (TileEntries tile in tiles) tile.Clear();
     }
 
-    /// <summary>Closes the gaps. The code is valid until the builder is used again.</summary>
-    /// <param name="rows">Rows filled.</param>
+    /// <summary>The tile that begins with a row.</summary>
+    internal TileEntries TileAt(int row) => tiles[row / rowsToATile];
+
+    /// <summary>First row of a tile.</summary>
+    internal int FirstRow(int tile) => tile * rowsToATile;
+
+    /// <summary>A tile by its number.</summary>
+    internal TileEntries Tile(int index) => tiles[index];
+
+    /// <summary>Joins the tiles. A code holds what the decoder sees; pre-activations of the same entries are in <see cref="Pres"/>.</summary>
+    /// <param name="rows">Rows of the batch.</param>
     /// <param name="dSae">Number of features that could fire.</param>
-    internal SparseCode Close(int rows, int dSae)
+    internal unsafe SparseCode Join(int rows, int dSae)
     {
-        for (int row = 0; row < rows; row++)
+        int count = checked((int)Count);
+        if (offsets.Length <= rows) offsets = new int[rows + 1];
+        if (features.Length < count) (features, pres, values) = (new int[count], new float[count], new float[count]);
+        int row = 0, at = 0;
+        foreach (TileEntries tile in tiles.Take(TileCount))
         {
-            int from = row * PerRow, to = offsets[row], count = Counts[row];
-            offsets[row + 1] = to + count;
-            if (from == to) continue;
-            Features.AsSpan(from, count).CopyTo(Features.AsSpan(to));
-            Values.AsSpan(from, count).CopyTo(Values.AsSpan(to));
+            new ReadOnlySpan<int>(tile.Features, tile.Count).CopyTo(features.AsSpan(at));
+            new ReadOnlySpan<float>(tile.Pres, tile.Count).CopyTo(pres.AsSpan(at));
+            new ReadOnlySpan<float>(tile.Values, tile.Count).CopyTo(values.AsSpan(at));
+            foreach (int end in tile.RowEnds) offsets[++row] = at + end;
+            at += tile.Count;
         }
-        return new SparseCode { Rows = rows, DSae = dSae, RowOffsets = offsets, Features = Features, Values = Values };
+        return new SparseCode { Rows = rows, DSae = dSae, RowOffsets = offsets, Features = features, Values = values };
     }
+
+    /// <summary>Pre-activation of each entry of the joined code.</summary>
+    internal float[] Pres => pres;
 }

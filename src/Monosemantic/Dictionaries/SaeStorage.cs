@@ -5,8 +5,9 @@ using static TorchSharp.torch;
 namespace Monosemantic.Dictionaries;
 
 /// <summary>
-/// The native folder of a sparse autoencoder: <c>sae.safetensors</c> with <c>W_enc [d_model, d_sae]</c>, <c>b_enc</c>,
-/// <c>W_dec [d_sae, d_model]</c> and <c>b_dec</c> in float32, and <c>sae.json</c>, written last.
+/// The native folder of a sparse autoencoder: <c>sae.safetensors</c> with <c>W_enc [d_model, d_sae]</c>, <c>b_enc</c> (or the
+/// architecture's own name for it), <c>W_dec [d_sae, d_out]</c>, <c>b_dec</c>, the architecture's vectors and <c>W_skip</c>
+/// in float32, and <c>sae.json</c>, written last.
 /// </summary>
 internal static class SaeStorage
 {
@@ -18,10 +19,7 @@ internal static class SaeStorage
         string manifest = Path.Combine(folder, ManifestName), file = Path.Combine(folder, WeightsName);
         if (File.Exists(manifest)) throw new UserErrorException($"{folder} already holds a sparse autoencoder ({ManifestName})", "choose another folder, or delete that one first");
         AtomicFile.MakeFolder(folder);
-        using (DisposeScope scope = NewDisposeScope())
-        {
-            SafetensorsWriter.Write(file, [new("W_enc", weights.Encoder.t()), new("b_enc", weights.BEnc), new("W_dec", weights.Decoder), new("b_dec", weights.BDec)]);
-        }
+        using (DisposeScope scope = NewDisposeScope()) SafetensorsWriter.Write(file, Named(config, weights));
         JsonFile.Write(manifest, new SaeFile { FormatVersion = SaeFile.CurrentVersion, Config = config, Provenance = provenance, WeightsSha256 = Hashing.OfFile(file) });
     }
 
@@ -37,17 +35,40 @@ internal static class SaeStorage
         return (manifest, Read(file, manifest.Config));
     }
 
-    private static SaeWeights Read(SafetensorsFile file, SaeConfig config)
+    /// <summary>The tensors of a file, in the orientation of SAELens.</summary>
+    internal static IEnumerable<KeyValuePair<string, Tensor>> Named(SaeConfig config, SaeWeights weights)
     {
-        using DisposeScope scope = NewDisposeScope();
-        return SaeWeights.From(
-            Checked(file, "W_enc", config.DModel, config.DSae),
-            Checked(file, "b_enc", config.DSae),
-            Checked(file, "W_dec", config.DSae, config.DModel),
-            Checked(file, "b_dec", config.DModel));
+        SaeArchitecture architecture = SaeArchitecture.Of(config.Architecture);
+        foreach ((string name, Tensor value) in weights.All(architecture.FeatureTensors))
+        {
+            yield return name switch
+            {
+                "encoder_rows" => new("W_enc", value.t()),
+                "b_enc" => new(architecture.BiasName, value),
+                _ => new(name, value),
+            };
+        }
     }
 
-    private static Tensor Checked(SafetensorsFile file, string name, params long[] shape)
+    private static SaeWeights Read(SafetensorsFile file, SaeConfig config)
+    {
+        SaeShape shape = SaeShape.Of(config);
+        var weights = new SaeWeights(shape);
+        try
+        {
+            using var gradients = no_grad();
+            using DisposeScope scope = NewDisposeScope();
+            foreach ((string name, Tensor to) in Named(config, weights)) to.copy_(Checked(file, name, to.shape));
+        }
+        catch
+        {
+            weights.Dispose();
+            throw;
+        }
+        return weights;
+    }
+
+    private static Tensor Checked(SafetensorsFile file, string name, long[] shape)
     {
         SafetensorsEntry entry = file.Entry(name);
         if (!entry.Shape.SequenceEqual(shape) || entry.Element != TensorElement.Float32)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Monosemantic.Runtime;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,15 +14,17 @@ public sealed unsafe class SparseAutoencoder : IDisposable
 {
     private const int RowsToARange = 64;
     private readonly SaeWeights weights;
-    private readonly TopKEncoder encoder;
+    private readonly SaeArchitecture architecture;
+    private readonly SaeEncoder encoder;
     private readonly int threads;
 
     internal SparseAutoencoder(SaeConfig config, SaeProvenance provenance, SaeWeights weights, int threads = 0)
     {
         (Config, Provenance, this.weights) = (config, provenance, weights);
+        architecture = SaeArchitecture.Of(config.Architecture);
         this.threads = ParallelRanges.Threads(threads);
-        encoder = new TopKEncoder(this.threads);
-        WEnc = weights.Encoder.t().DetachFromDisposeScope();
+        encoder = new SaeEncoder(this.threads);
+        WEnc = (architecture.IsTied ? weights.Decoder : weights.Encoder).t().DetachFromDisposeScope();
     }
 
     /// <summary>What it computes.</summary>
@@ -33,14 +36,22 @@ public sealed unsafe class SparseAutoencoder : IDisposable
     /// <summary>Encoder W_enc [d_model, d_sae], a view; owned by this object, not to be changed.</summary>
     public Tensor WEnc { get; }
 
-    /// <summary>Encoder bias b_enc [d_sae]; owned by this object, not to be changed.</summary>
+    /// <summary>Encoder bias b_enc [d_sae], of the gate in a gated one; owned by this object, not to be changed.</summary>
     public Tensor BEnc => weights.BEnc;
 
-    /// <summary>Decoder W_dec [d_sae, d_model], a row for each feature; owned by this object, not to be changed.</summary>
+    /// <summary>Decoder W_dec [d_sae, d_out], a row for each feature; owned by this object, not to be changed.</summary>
     public Tensor WDec => weights.Decoder;
 
-    /// <summary>Decoder bias b_dec [d_model]; owned by this object, not to be changed.</summary>
+    /// <summary>Decoder bias b_dec [d_out]; owned by this object, not to be changed.</summary>
     public Tensor BDec => weights.BDec;
+
+    /// <summary>W_skip [d_out, d_model] of a skip transcoder, else null; owned by this object, not to be changed.</summary>
+    public Tensor? WSkip => weights.Skip;
+
+    /// <summary>All arrays by the names they have on disk; owned by this object, not to be changed.</summary>
+    public ImmutableArray<KeyValuePair<string, Tensor>> Tensors => [.. SaeStorage.Named(Config, weights)];
+
+    internal SaeWeights Weights => weights;
 
     /// <summary>Makes one from weights, which are copied.</summary>
     /// <param name="config">What it computes.</param>
@@ -54,11 +65,40 @@ public sealed unsafe class SparseAutoencoder : IDisposable
     {
         ArgumentNullException.ThrowIfNull(config);
         config.Check("the config");
-        CheckShape(nameof(wEnc), wEnc, config.DModel, config.DSae);
-        CheckShape(nameof(bEnc), bEnc, config.DSae);
-        CheckShape(nameof(wDec), wDec, config.DSae, config.DModel);
-        CheckShape(nameof(bDec), bDec, config.DModel);
-        return new SparseAutoencoder(config, provenance ?? new(), SaeWeights.From(wEnc, bEnc, wDec, bDec));
+        return FromTensors(config, [new("W_enc", wEnc), new(SaeArchitecture.Of(config.Architecture).BiasName, bEnc), new("W_dec", wDec), new("b_dec", bDec)], provenance);
+    }
+
+    /// <summary>Makes one from named tensors, which are copied.</summary>
+    /// <param name="config">What it computes.</param>
+    /// <param name="tensors">Exactly the tensors that the architecture has, under the names that they have on disk.</param>
+    /// <param name="provenance">What it was made from, if known.</param>
+    /// <exception cref="UserErrorException">A value, name or shape does not fit.</exception>
+    public static SparseAutoencoder FromTensors(SaeConfig config, IReadOnlyCollection<KeyValuePair<string, Tensor>> tensors, SaeProvenance? provenance = null)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(tensors);
+        config.Check("the config");
+        using var gradients = no_grad();
+        var weights = new SaeWeights(SaeShape.Of(config));
+        try
+        {
+            using DisposeScope scope = NewDisposeScope();
+            KeyValuePair<string, Tensor>[] wanted = [.. SaeStorage.Named(config, weights)];
+            string[] wrong = [.. wanted.Select(tensor => tensor.Key).Except(tensors.Select(tensor => tensor.Key)).Select(name => $"{name} is missing"), .. tensors.Select(tensor => tensor.Key).Except(wanted.Select(tensor => tensor.Key)).Select(name => $"{name} is not known")];
+            if (wrong.Length > 0) throw new UserErrorException($"a {config.Architecture} autoencoder has other tensors: {string.Join("; ", wrong)}", $"give {string.Join(", ", wanted.Select(tensor => tensor.Key))}");
+            foreach ((string name, Tensor to) in wanted)
+            {
+                Tensor from = tensors.First(tensor => tensor.Key == name).Value;
+                CheckShape(name, from, to.shape);
+                to.copy_(from);
+            }
+            return new SparseAutoencoder(config, provenance ?? new(), weights);
+        }
+        catch
+        {
+            weights.Dispose();
+            throw;
+        }
     }
 
     /// <summary>SHA-256 of an autoencoder's <c>sae.json</c>; that file holds the hash of the weights, so it stands for both.</summary>
@@ -79,6 +119,16 @@ public sealed unsafe class SparseAutoencoder : IDisposable
     /// <exception cref="UserErrorException">It already holds one, or cannot be written.</exception>
     public void Save(string folder) => SaeStorage.Save(folder, Config, Provenance, weights);
 
+    /// <summary>One whose decoder rows have length 1: what a row's length was goes into its feature's activation. The reconstruction stays the same. Source: SAELens, fold_W_dec_norm.</summary>
+    /// <exception cref="UserErrorException">The weights are tied, so that the encoder cannot take the lengths.</exception>
+    public SparseAutoencoder FoldDecoderNorms()
+    {
+        if (architecture.IsTied) throw new UserErrorException($"a {Config.Architecture} autoencoder decodes with its encoder; its norms cannot be folded", "leave it as it is");
+        SaeWeights folded = weights.Copy();
+        DecoderNorm.FoldIntoEncoder(folded, architecture);
+        return new SparseAutoencoder(Config, Provenance, folded, threads);
+    }
+
     /// <summary>Feature activations as a dense tensor.</summary>
     /// <param name="x">Activations [n, d_model].</param>
     /// <returns>f [n, d_sae], on the CPU.</returns>
@@ -97,9 +147,9 @@ public sealed unsafe class SparseAutoencoder : IDisposable
         return dense;
     }
 
-    /// <summary>Reconstruction from dense feature activations, which need not come from <see cref="Encode"/>.</summary>
+    /// <summary>Reconstruction from dense feature activations, which need not come from <see cref="Encode"/>; without skip connection and without undoing an input normalisation, as both need x.</summary>
     /// <param name="f">Feature activations [n, d_sae].</param>
-    /// <returns>x_hat [n, d_model], on the CPU.</returns>
+    /// <returns>x_hat [n, d_out], on the CPU.</returns>
     /// <exception cref="UserErrorException">The width is not d_sae.</exception>
     public Tensor Decode(Tensor f)
     {
@@ -111,14 +161,21 @@ public sealed unsafe class SparseAutoencoder : IDisposable
 
     /// <summary>x_hat for activations, over the features that fire.</summary>
     /// <param name="x">Activations [n, d_model].</param>
-    /// <returns>x_hat [n, d_model], on the CPU.</returns>
+    /// <returns>x_hat [n, d_out], on the CPU.</returns>
     /// <exception cref="UserErrorException">The width is not d_model.</exception>
     public Tensor Reconstruct(Tensor x)
     {
-        SparseCode code = EncodeTensor(x);
-        Tensor output = empty(code.Rows, Config.DModel, dtype: ScalarType.Float32);
-        SparseDecode.Rows(code, (float*)TensorMemory.Address(output), weights.DecoderAt, weights.BDecAt, Config.DModel, threads);
-        return output;
+        CheckShape(nameof(x), x, -1, Config.DModel);
+        using var gradients = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor local = x.detach().to(ScalarType.Float32, CPU).contiguous();
+        int rows = (int)local.shape[0];
+        SparseCode code = EncodeSparse(TensorMemory.Floats(local), rows);
+        Tensor output = empty(rows, Config.Outputs, dtype: ScalarType.Float32);
+        Decode(code, TensorMemory.Floats(output));
+        if (WSkip is { } skip) output.addmm_(local, skip.t(), beta: 1f, alpha: 1f);
+        if (Config.InputNormalisation != InputNormalisation.None) InputScaler.Undo(InputScaler.Apply(Config.InputNormalisation, TensorMemory.Floats(local.clone()), Config.DModel), TensorMemory.Floats(output), Config.Outputs);
+        return output.MoveToOuterDisposeScope();
     }
 
     /// <summary>Feature activations as a compressed code: the fast way in.</summary>
@@ -130,24 +187,28 @@ public sealed unsafe class SparseAutoencoder : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         if (values.Length < (long)rows * Config.DModel) throw new ArgumentException($"{values.Length} values are not {rows} rows of {Config.DModel}", nameof(values));
         using DisposeScope scope = NewDisposeScope();
+        var builder = new CodeBuilder();
+        if (rows == 0) return builder.Join(0, Config.DSae);
         Tensor centred = empty(rows, Config.DModel, dtype: ScalarType.Float32);
-        var builder = new CodeBuilder(rows, Config.K);
-        if (rows == 0) return builder.Close(0, Config.DSae);
-        fixed (float* first = values) Centre((nint)first, (float*)TensorMemory.Address(centred), rows);
-        encoder.Encode(centred, weights.Encoder, weights.BEnc, rectify: true, builder);
-        return builder.Close(rows, Config.DSae);
+        Span<float> inputs = TensorMemory.Floats(centred);
+        values[..inputs.Length].CopyTo(inputs);
+        InputScaler.Apply(Config.InputNormalisation, inputs, Config.DModel);
+        if (Config.SubtractBDec) Centre((float*)TensorMemory.Address(centred), rows);
+        if (architecture.IsTied) MatchingPursuit.Encode(centred, weights, Config.K, Config.ResidualThreshold, threads, builder);
+        else encoder.Encode(centred, weights.Encoder, architecture.Selector(Config, weights), builder, afterTile: architecture.ChangesPre ? Activate : null);
+        return builder.Join(rows, Config.DSae);
     }
 
     /// <summary>Reconstruction from a code: the fast way out.</summary>
     /// <param name="code">Feature activations of n tokens.</param>
-    /// <param name="output">Receives x_hat [n, d_model], row-major.</param>
+    /// <param name="output">Receives x_hat [n, d_out], row-major.</param>
     /// <exception cref="ArgumentException">The code is of another dictionary, or the output is too short.</exception>
     public void Decode(SparseCode code, Span<float> output)
     {
         ArgumentNullException.ThrowIfNull(code);
         if (code.DSae != Config.DSae) throw new ArgumentException($"the code is over {code.DSae} features, not {Config.DSae}", nameof(code));
-        if (output.Length < (long)code.Rows * Config.DModel) throw new ArgumentException($"{output.Length} places are not {code.Rows} rows of {Config.DModel}", nameof(output));
-        fixed (float* first = output) SparseDecode.Rows(code, first, weights.DecoderAt, weights.BDecAt, Config.DModel, threads);
+        if (output.Length < (long)code.Rows * Config.Outputs) throw new ArgumentException($"{output.Length} places are not {code.Rows} rows of {Config.Outputs}", nameof(output));
+        fixed (float* first = output) SparseDecode.Rows(code, first, weights.DecoderAt, weights.BDecAt, Config.Outputs, threads);
     }
 
     private SparseCode EncodeTensor(Tensor x)
@@ -158,17 +219,31 @@ public sealed unsafe class SparseAutoencoder : IDisposable
         return EncodeSparse(TensorMemory.Floats(local), (int)local.shape[0]);
     }
 
-    private void Centre(nint from, float* to, int rows)
+    // Turns pre-activations into feature activations and drops those that are 0.
+    private void Activate(TileEntries entries, int start, int rows)
+    {
+        int left = 0, entry = 0;
+        for (int row = 0; row < rows; row++)
+        {
+            for (; entry < entries.RowEnds[row]; entry++)
+            {
+                float value = architecture.Activate(weights, entries.Features[entry], entries.Pres[entry]);
+                if (value == 0) continue;
+                (entries.Features[left], entries.Pres[left], entries.Values[left]) = (entries.Features[entry], entries.Pres[entry], value);
+                left++;
+            }
+            entries.RowEnds[row] = left;
+        }
+        entries.Truncate(left);
+    }
+
+    private void Centre(float* inputs, int rows)
     {
         int width = Config.DModel;
+        nint at = (nint)inputs;
         ParallelRanges.For(rows, RowsToARange, threads, (start, end) =>
         {
-            for (long row = start; row < end; row++)
-            {
-                float* source = (float*)from + (row * width), target = to + (row * width);
-                if (Config.SubtractBDec) RowKernels.Subtract(target, source, weights.BDecAt, width);
-                else new ReadOnlySpan<float>(source, width).CopyTo(new Span<float>(target, width));
-            }
+            for (long row = start; row < end; row++) RowKernels.Subtract((float*)at + (row * width), (float*)at + (row * width), weights.BDecAt, width);
         });
     }
 

@@ -81,6 +81,7 @@ public static class EvaluationRun
         using ActivationStore store = ActivationStore.Open(config.Activations);
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
         store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
+        if (sae.Config.Outputs != sae.Config.DModel || (sae.Config.HookPointOut is { } other && other != sae.Config.HookPoint)) throw new UserErrorException($"{config.Sae} predicts {sae.Config.HookPointOut ?? "another site"} from {sae.Config.HookPoint}; eval measures how well a dictionary reconstructs what it reads", "give a sparse autoencoder rather than a transcoder");
         if (store.RowCount(StoreSplit.HeldOut) == 0) throw new UserErrorException($"{config.Activations} holds no held-out row, of {store.Manifest.Rows:N0}", "extract more documents, or with a larger held_out_fraction (extract ... --set held_out_fraction=0.1)");
         IReadOnlyList<double> mean = store.Manifest.Statistics.Mean;
         using HeldOutModel? model = config.Model is null ? null : HeldOutModel.Load(config, store.Manifest, progress, cancellation);

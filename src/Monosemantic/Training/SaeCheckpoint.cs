@@ -40,7 +40,7 @@ internal static class SaeCheckpoint
         AtomicFile.MakeFolder(temporary);
         using (DisposeScope scope = NewDisposeScope())
         {
-            SafetensorsWriter.Write(Path.Combine(temporary, StateName), State(learner).Append(new("tokens_since_fired", tensor(learner.TokensSinceFired))));
+            SafetensorsWriter.Write(Path.Combine(temporary, StateName), State(learner).Concat(Counters(learner)));
         }
         JsonFile.Write(Path.Combine(temporary, ManifestName), manifest);
         Directory.Move(temporary, target);
@@ -59,7 +59,9 @@ internal static class SaeCheckpoint
         }
         using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(newest, StateName));
         foreach ((string name, Tensor destination) in State(learner)) Copy(file, name, destination);
-        MemoryMarshal.Cast<byte, long>(file.Bytes("tokens_since_fired")).CopyTo(learner.TokensSinceFired);
+        MemoryMarshal.Cast<byte, long>(file.Bytes("since_fired")).CopyTo(learner.Firing.Since);
+        learner.Threshold.Value = MemoryMarshal.Cast<byte, double>(file.Bytes("threshold"))[0];
+        learner.Sparsity.State = MemoryMarshal.Cast<byte, double>(file.Bytes("sparsity")).ToArray();
         learner.Updates = manifest.Steps;
         return manifest;
     }
@@ -87,13 +89,17 @@ internal static class SaeCheckpoint
         destination.copy_(file.Read(name));
     }
 
-    private static IEnumerable<KeyValuePair<string, Tensor>> State(SaeLearner learner) =>
-        new (string Part, SaeWeights Arrays)[] { ("weights", learner.Weights), ("adam_mean", learner.Means), ("adam_square", learner.Squares) }
-            .SelectMany(part => new KeyValuePair<string, Tensor>[]
-            {
-                new($"{part.Part}.encoder_rows", part.Arrays.Encoder),
-                new($"{part.Part}.b_enc", part.Arrays.BEnc),
-                new($"{part.Part}.W_dec", part.Arrays.Decoder),
-                new($"{part.Part}.b_dec", part.Arrays.BDec),
-            });
+    private static IEnumerable<KeyValuePair<string, Tensor>> Counters(SaeLearner learner) =>
+    [
+        new("since_fired", tensor(learner.Firing.Since)),
+        new("threshold", tensor(new[] { learner.Threshold.Value })),
+        new("sparsity", tensor(learner.Sparsity.State)),
+    ];
+
+    private static IEnumerable<KeyValuePair<string, Tensor>> State(SaeLearner learner)
+    {
+        string[] names = [.. learner.Weights.Features.ToArray().Select((_, index) => $"feature_vector_{index}")];
+        return new (string Part, SaeWeights Arrays)[] { ("weights", learner.Weights), ("mean", learner.Means), ("square", learner.Squares) }
+            .SelectMany(part => part.Arrays.All(names).Select(array => new KeyValuePair<string, Tensor>($"{part.Part}.{array.Name}", array.Value)));
+    }
 }

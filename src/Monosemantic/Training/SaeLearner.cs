@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
 using TorchSharp;
@@ -5,61 +6,63 @@ using static TorchSharp.torch;
 
 namespace Monosemantic.Training;
 
-/// <summary>Losses of one batch.</summary>
-/// <param name="Loss">What is minimised.</param>
-/// <param name="SquaredError">Sum over tokens of the squared length of x - x_hat.</param>
-/// <param name="AuxLoss">Auxiliary loss before its coefficient.</param>
-/// <param name="Variance">Sum over tokens of the squared distance from the batch's mean.</param>
-/// <param name="Active">Number of feature activations.</param>
-/// <param name="Dead">Number of dead features.</param>
-internal sealed record BatchLosses(double Loss, double SquaredError, double AuxLoss, double Variance, int Active, int Dead);
-
 /// <summary>
 /// The arithmetic of training: <see cref="Load"/> a batch, <see cref="Compute"/> losses and gradients, <see cref="Update"/>
 /// the weights. Everything after the encoder product touches only the features that fire. Equal bits for any number of threads.
 /// </summary>
 internal sealed unsafe class SaeLearner : IDisposable
 {
-    private const int RowsToARange = 64;
-    private const int FeaturesToARange = 32;
+    // Above this share of entries dense products are cheaper than sparse ones.
+    private const double DenseShare = 0.1;
     private readonly SaeTrainingConfig config;
-    private readonly int threads, dModel;
-    private readonly Tensor inputs, centred, residual;
-    private readonly TopKEncoder encoder;
+    private readonly SaeForward forward;
+    private readonly SparseBackward backward;
+    private readonly PursuitPass? pursuit;
+    private readonly SaeOptimiser optimiser;
+    private readonly DensePass? dense;
     private readonly AuxiliaryLoss auxiliary;
-    private readonly CodeBuilder builder;
-    private readonly FeatureEntries entries;
-    private readonly double[] squaredErrors, squaredGradients;
-    private readonly bool[] touched;
+    private readonly GhostGradients? ghosts;
+    private readonly int threads;
 
-    internal SaeLearner(SaeTrainingConfig config, int dModel, int threads = 0)
+    internal SaeLearner(SaeTrainingConfig config, int dModel, int threads = 0, int? dOut = null, int sites = 1)
     {
-        (this.config, this.dModel, this.threads) = (config, dModel, ParallelRanges.Threads(threads));
-        (Weights, Gradients) = (new(dModel, config.DSae), new(dModel, config.DSae));
-        (Means, Squares) = (new(dModel, config.DSae), new(dModel, config.DSae));
-        inputs = NewRows();
-        residual = NewRows();
-        centred = config.SubtractBDec ? NewRows() : inputs;
-        encoder = new TopKEncoder(this.threads);
-        auxiliary = new AuxiliaryLoss(config, dModel, this.threads, encoder);
-        builder = new CodeBuilder(config.Batch, config.K);
-        entries = new FeatureEntries(config.DSae);
-        (squaredErrors, squaredGradients) = (new double[config.Batch], new double[config.DSae]);
-        (touched, TokensSinceFired) = (new bool[config.DSae], new long[config.DSae]);
+        this.threads = ParallelRanges.Threads(threads);
+        // A transcoder's inputs and outputs are of different sites: there is no common bias to subtract.
+        this.config = config = dOut is null ? config : config with { SubtractBDec = false };
+        SaeArchitecture architecture = SaeArchitecture.Of(config.Architecture);
+        var shape = new SaeShape(dModel, config.DSae, dOut ?? dModel, architecture.FeatureTensors.Length, config.SkipConnection, architecture.IsTied);
+        (Weights, Gradients, Means, Squares) = (new(shape), new(shape), new(shape), new(shape));
+        Rule = architecture.NewRule(config.RuleOptions(sites), Weights);
+        Sparsity = new SparsitySchedule(config);
+        Firing = new FiringCounts(config);
+        Threshold = new BatchThreshold(config.BatchThreshold);
+        forward = new SaeForward(config, Rule, Weights, this.threads, separateTargets: dOut is not null);
+        auxiliary = new AuxiliaryLoss(config, shape.DOut, this.threads, forward.Encoder);
+        backward = new SparseBackward(this.config, Rule, Weights, Gradients, this.threads);
+        optimiser = new SaeOptimiser(config, this.threads);
+        if (Rule.CanBeDense) dense = new DensePass(config, Rule, Weights, Gradients, forward.Reconstruction, backward, this.threads);
+        if (Rule.IsPursuit) pursuit = new PursuitPass(Weights, Gradients, this.threads);
+        if (config.GhostGradients > 0) ghosts = new GhostGradients(config, Weights, Gradients);
     }
 
     internal SaeWeights Weights { get; }
 
     internal SaeWeights Gradients { get; }
 
-    /// <summary>Adam's means of gradients.</summary>
+    /// <summary>The optimiser's means of gradients.</summary>
     internal SaeWeights Means { get; }
 
     /// <summary>Adam's means of squared gradients.</summary>
     internal SaeWeights Squares { get; }
 
-    /// <summary>Tokens since each feature last fired [d_sae].</summary>
-    internal long[] TokensSinceFired { get; }
+    internal TrainingRule Rule { get; }
+
+    internal SparsitySchedule Sparsity { get; }
+
+    internal FiringCounts Firing { get; }
+
+    /// <summary>What a batch-wide selection becomes token by token.</summary>
+    internal BatchThreshold Threshold { get; }
 
     /// <summary>Updates made so far.</summary>
     internal long Updates { get; set; }
@@ -67,209 +70,213 @@ internal sealed unsafe class SaeLearner : IDisposable
     /// <summary>Length of the whole gradient that <see cref="Compute"/> left.</summary>
     internal double GradientNorm { get; private set; }
 
-    /// <summary>The code of the batch, for tests; valid until the next one.</summary>
-    internal SparseCode Code { get; private set; } = null!;
+    /// <summary>The code of the batch, for tests; valid until the next one. Null where the batch was dense.</summary>
+    internal SparseCode? Code => forward.Code;
 
     /// <summary>The batch's rows, scaled [n, d_model].</summary>
-    internal Span<float> Inputs => new(At(inputs), Rows * dModel);
+    internal Span<float> Inputs => forward.Inputs;
 
-    /// <summary>x_hat - x [n, d_model].</summary>
-    internal ReadOnlySpan<float> Residual => new(At(residual), Rows * dModel);
+    /// <summary>The batch's targets, scaled [n, d_out].</summary>
+    internal Span<float> Targets => forward.Targets;
 
-    internal int Rows { get; private set; }
+    /// <summary>x_hat - target [n, d_out].</summary>
+    internal ReadOnlySpan<float> Residual => new(forward.Reconstruction.ResidualAt, Rows * Weights.DOut);
+
+    /// <summary>The same of the second reconstruction; empty where there is none.</summary>
+    internal ReadOnlySpan<float> SecondResidual => new(forward.Reconstruction.SecondAt, Rule.HasSecond ? Rows * Weights.DOut : 0);
+
+    /// <summary>Squared error of each token.</summary>
+    internal double[] SquaredErrors => forward.Reconstruction.SquaredErrors;
+
+    internal int Rows => forward.Rows;
+
+    /// <summary>Makes every batch go the dense way, for tests; null to go by the share of entries.</summary>
+    internal bool? AlwaysDense { get; set; }
 
     /// <summary>Which features took part in the batch [d_sae]; the gradient rows of the others are not written, and count as zero.</summary>
-    internal ReadOnlySpan<bool> Touched => touched;
+    internal ReadOnlySpan<bool> Touched => backward.Touched;
 
     /// <summary>Takes a batch.</summary>
     /// <param name="values">Activations [rows, d_model].</param>
     /// <param name="rows">Number of tokens, 1 to the config's batch.</param>
     /// <param name="scale">What to multiply them by.</param>
+    /// <param name="targets">What a transcoder is to predict [rows, d_out].</param>
+    /// <param name="targetScale">What to multiply that by.</param>
     /// <returns>The first row and column that is not a finite number, or null.</returns>
-    internal (int Row, int Column)? Load(float[] values, int rows, double scale)
-    {
-        Rows = rows;
-        float* to = At(inputs);
-        var broken = new bool[(rows + RowsToARange - 1) / RowsToARange];
-        ParallelRanges.For(rows, RowsToARange, threads, (start, end) =>
-        {
-            int count = (end - start) * dModel;
-            fixed (float* from = &values[start * dModel])
-            {
-                RowKernels.Scale(to + ((long)start * dModel), from, (float)scale, count);
-                broken[start / RowsToARange] = !RowKernels.AllFinite(from, count);
-            }
-        });
-        int range = Array.IndexOf(broken, true);
-        if (range < 0) return null;
-        int at = Array.FindIndex(values, range * RowsToARange * dModel, value => !float.IsFinite(value));
-        return (at / dModel, at % dModel);
-    }
+    internal (int Row, int Column)? Load(float[] values, int rows, double scale, float[]? targets = null, double targetScale = 1) => forward.Load(values, rows, scale, targets, targetScale);
 
     /// <summary>Losses and gradients of the batch that was loaded; also counts which features fired.</summary>
     /// <param name="dead">Which features count as dead, for tests; null to go by the counters.</param>
     internal BatchLosses Compute(bool[]? dead = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        float* at = At(inputs);
-        double variance = MatrixStatistics.SumSquaredDeviations(at, Rows, dModel, threads);
-        Forward();
-        double error = 0;
-        for (int row = 0; row < Rows; row++) error += squaredErrors[row];
-        double mainFactor = config.LossNormalisation == ErrorNormalisation.None ? 1.0 / Rows : Reciprocal(variance);
-        CountFirings();
-        int[] deadFeatures = DeadFeatures(dead);
-        AuxiliaryTerm? aux = auxiliary.Compute(Centred(), residual.narrow(0, 0, Rows), Weights, deadFeatures, variance);
-        Backward(new(entries, (nint)At(residual), (float)(2 * mainFactor)), aux);
-        double auxLoss = aux?.Loss ?? 0;
-        return new(mainFactor * error + (config.AuxCoefficient * auxLoss), error, auxLoss, variance, Code.Count, deadFeatures.Length);
+        double variance = forward.Variance(), factor = config.LossNormalisation == ErrorNormalisation.None ? 1.0 / Rows : Reciprocal(variance);
+        StepContext step = forward.Begin(Updates, Sparsity);
+        bool[]? before = dead ?? (config.DeadBeforeBatch || config.JumpRelu.PreActCoefficient > 0 ? Firing.Dead() : null);
+        step.Dead = before;
+        Rule.Prepare(step);
+        long most = Rule.CanBeDense ? (AlwaysDense ?? false) ? -1 : AlwaysDense is null ? (long)(DenseShare * Rows * config.DSae) : long.MaxValue : long.MaxValue;
+        bool sparse = most >= 0 && forward.Run(step, most);
+        double[] levels = Scales(factor);
+        double[] through;
+        AuxiliaryTerm? aux = null;
+        int deadCount;
+        if (sparse)
+        {
+            bool[] fired = FiringCounts.Fired(forward.Entries, config.DSae);
+            int[] deadFeatures = CountDead(before, fired);
+            deadCount = deadFeatures.Length;
+            aux = !HasAuxiliary ? null : auxiliary.Compute(forward.Centred, forward.Residual, Weights, config.RescaleByDecoderNorm ? step.Norms : null, deadFeatures, variance);
+            SetL0Slope(step, forward.FiredEntries());
+            through = Rule.IsPursuit ? BackThroughPursuit(levels[0]) : BackThroughCode(step, levels, factor, aux);
+        }
+        else
+        {
+            SetDenseL0Slope(step);
+            through = dense!.Run(forward.Centred, forward.TargetRows, forward.Bases, step, (float)levels[^1], (float)SecondScale(factor));
+            deadCount = CountDead(before, dense.Counts.Fired).Length;
+        }
+        BiasGradients(through, levels, factor, aux, sparse);
+        double ghost = ghosts?.Add(forward.Centred, forward.Residual, before ?? Firing.Dead(), backward) ?? 0;
+        GradientNorm = Math.Sqrt(Norm());
+        return Losses(step, factor, variance, aux, ghost, sparse ? forward.FiredEntries() : dense!.Counts.Active, deadCount);
     }
 
-    /// <summary>Clips the gradient, takes one Adam step and keeps the decoder's rows at unit length.</summary>
+    /// <summary>Clips the gradient and takes one step of the optimiser.</summary>
     /// <param name="lr">Learning rate.</param>
     internal void Update(double lr)
     {
+        if (forward.Code is { } code && (Rule.SelectsBatch || config.Architecture == "topk")) Threshold.Update(code, config.RescaleByDecoderNorm ? forward.Step.Norms : null, Updates, perToken: !Rule.SelectsBatch);
         Updates++;
         double clip = config.ClipGradNorm > 0 ? Math.Min(1, config.ClipGradNorm / (GradientNorm + 1e-6)) : 1;
-        var adam = new FusedAdam(config, lr, Updates, clip);
-        SaeWeights w = Weights, m = Means, v = Squares, g = Gradients;
-        ParallelRanges.For(config.DSae, FeaturesToARange, threads, (start, end) =>
+        optimiser.Update(new(Weights, Gradients, Means, Squares), backward.Touched, lr, Updates, clip);
+    }
+
+    // A sparsity loss and a threshold with a gradient have other means against dead features.
+    private bool HasAuxiliary => config.AuxCoefficient > 0 && !Rule.IsPursuit && !Rule.CanBeDense;
+
+    // dL/dx_hat over the error, for each level of nesting.
+    private double[] Scales(double factor)
+    {
+        int levels = forward.Reconstruction.Levels;
+        return [.. Enumerable.Range(0, levels).Select(level => 2 * factor * config.LevelWeight(level, levels))];
+    }
+
+    private double SecondScale(double factor) => 2 * factor * (config.MultiTopK > 1 ? config.MultiTopKWeight : 1);
+
+    private int[] CountDead(bool[]? before, bool[] fired)
+    {
+        Firing.Count(fired, Rows);
+        bool[] dead = before ?? Firing.Dead();
+        return [.. Enumerable.Range(0, config.DSae).Where(feature => dead[feature])];
+    }
+
+    private double[] BackThroughCode(StepContext step, double[] levels, double factor, AuxiliaryTerm? aux)
+    {
+        Reconstruction errors = forward.Reconstruction;
+        errors.Accumulate(levels, Rows, threads);
+        Pull[] pulls = [.. Enumerable.Range(0, errors.Levels).Select(level => errors.PullOf(level, levels)).Select(pull => new Pull(pull.Residual, pull.Scale))];
+        bool trainsDecoder = config.MultiTopK > 1 || config.GateTrainsDecoder;
+        return backward.Run(new()
         {
-            adam.Update(w.BEncAt + start, m.BEncAt + start, v.BEncAt + start, g.BEncAt + start, end - start);
-            for (int feature = start; feature < end; feature++)
-            {
-                long at = (long)feature * dModel;
-                bool any = touched[feature];
-                adam.Update(w.EncoderAt + at, m.EncoderAt + at, v.EncoderAt + at, any ? g.EncoderAt + at : null, dModel);
-                adam.Update(w.DecoderAt + at, m.DecoderAt + at, v.DecoderAt + at, any ? g.DecoderAt + at : null, dModel);
-                if (config.UnitNormDecoder) DecoderNorm.Normalise(w.DecoderAt + at, dModel);
-            }
+            Entries = forward.Entries,
+            Step = step,
+            Pulls = pulls,
+            Widths = forward.Widths,
+            Second = Rule.HasSecond ? new Pull((nint)errors.SecondAt, (float)SecondScale(factor), trainsDecoder) : null,
+            Auxiliary = aux,
+            Inputs = (float*)TensorMemory.Address(forward.Centred),
         });
-        adam.Update(w.BDecAt, m.BDecAt, v.BDecAt, g.BDecAt, dModel);
     }
 
-    private void Forward()
+    private double[] BackThroughPursuit(double scale)
     {
-        SaeWeights w = Weights;
-        float* x = At(inputs), xc = At(centred), r = At(residual);
-        if (config.SubtractBDec)
-        {
-            ParallelRanges.For(Rows, RowsToARange, threads, (start, end) =>
-            {
-                for (long row = start; row < end; row++) RowKernels.Subtract(xc + (row * dModel), x + (row * dModel), w.BDecAt, dModel);
-            });
-        }
-        encoder.Encode(Centred(), w.Encoder, w.BEnc, rectify: true, builder, (start, rows) => Reconstruct(x, r, start, rows));
-        Code = builder.Close(Rows, config.DSae);
-        entries.Transpose(Code);
-    }
-
-    private void Reconstruct(float* x, float* r, int start, int rows)
-    {
-        fixed (int* features = builder.Features)
-        fixed (float* values = builder.Values)
-        {
-            for (int row = start; row < start + rows; row++)
-            {
-                long at = (long)row * config.K;
-                float* into = r + ((long)row * dModel);
-                SparseDecode.Row(into, features + at, values + at, builder.Counts[row], Weights.DecoderAt, Weights.BDecAt, dModel);
-                squaredErrors[row] = RowKernels.SubtractAndSumSquares(into, x + ((long)row * dModel), dModel);
-            }
-        }
-    }
-
-    private void CountFirings()
-    {
-        for (int feature = 0; feature < TokensSinceFired.Length; feature++)
-        {
-            bool fired = entries.Offsets[feature + 1] > entries.Offsets[feature];
-            TokensSinceFired[feature] = fired ? 0 : TokensSinceFired[feature] + Rows;
-        }
-    }
-
-    private int[] DeadFeatures(bool[]? dead)
-    {
-        var features = new List<int>();
+        Gradients.Decoder.zero_();
+        Array.Clear(backward.Touched);
+        double[] through = pursuit!.Run(forward.Traces.AsSpan(0, Rows).ToArray(), (float*)TensorMemory.Address(forward.Centred), forward.Reconstruction.ResidualAt, (float)scale, backward.Touched);
         for (int feature = 0; feature < config.DSae; feature++)
         {
-            if (dead?[feature] ?? (TokensSinceFired[feature] >= config.DeadAfterTokens)) features.Add(feature);
+            var none = default(FeatureSums);
+            backward.Finish(feature, 0, (long)feature * Weights.DOut, ref none);
         }
-        return [.. features];
+        return config.SubtractBDec ? through : [];
     }
 
-    private void Backward(SparseGradients.Term main, AuxiliaryTerm? aux)
+    private void BiasGradients(double[] through, double[] levels, double factor, AuxiliaryTerm? aux, bool sparse)
     {
-        float* xc = At(centred);
-        int ranges = (config.DSae + FeaturesToARange - 1) / FeaturesToARange;
-        var throughEncoder = new float[ranges][];
-        ParallelRanges.For(config.DSae, FeaturesToARange, threads, (start, end) =>
-        {
-            var partial = new float[dModel];
-            for (int feature = start; feature < end; feature++) OfFeature(feature, main, aux, xc, partial);
-            throughEncoder[start / FeaturesToARange] = partial;
-        });
-        double[] bias = Scaled(MatrixStatistics.ColumnSums((float*)main.Residual, Rows, dModel, threads), main.Scale);
-        if (aux is { } term && config.AuxAddsBDec) AddScaled(bias, MatrixStatistics.ColumnSums((float*)term.Gradient.Residual, Rows, dModel, threads), term.Gradient.Scale);
-        foreach (float[] partial in throughEncoder)
-        {
-            // b_dec is subtracted from every input, so the encoder's part of its gradient is -W_enc times that of b_enc.
-            if (config.SubtractBDec) AddScaled(bias, Array.ConvertAll(partial, value => (double)value), -1);
-        }
-        double square = 0;
-        foreach (double part in squaredGradients) square += part;
-        for (int i = 0; i < dModel; i++)
-        {
-            Gradients.BDecAt[i] = (float)bias[i];
-            square += bias[i] * bias[i];
-        }
-        GradientNorm = Math.Sqrt(square);
+        Reconstruction errors = forward.Reconstruction;
+        (nint first, float scale) = sparse ? errors.PullOf(0, levels) : ((nint)errors.ResidualAt, (float)levels[^1]);
+        double[] bias = Sums(first, scale);
+        if (Rule.HasSecond && (config.MultiTopK > 1 || config.GateTrainsDecoder)) Add(bias, Sums((nint)errors.SecondAt, SecondScale(factor)), 1);
+        if (aux is { } term && config.AuxAddsBDec) Add(bias, Sums(term.Pull.Residual, term.Pull.Scale), 1);
+        // b_dec is subtracted from every input, so the encoder's part of its gradient is minus that of the inputs.
+        if (config.SubtractBDec) Add(bias, through, -1);
+        if (Rule.IsPursuit && !config.SubtractBDec) Array.Clear(bias);
+        for (int i = 0; i < bias.Length; i++) Gradients.BDecAt[i] = (float)bias[i];
+        if (Gradients.Skip is { } skip) forward.SkipGradient(skip, errors.Residual, (float)levels[^1]);
+
+        double[] Sums(nint rows, double by) => Array.ConvertAll(MatrixStatistics.ColumnSums((float*)rows, Rows, Weights.DOut, threads), value => value * by);
     }
 
-    private void OfFeature(int feature, in SparseGradients.Term main, AuxiliaryTerm? aux, float* xc, float[] throughEncoder)
+    private double Norm()
     {
-        SaeWeights w = Weights, g = Gradients;
-        long at = (long)feature * dModel;
-        float* decoderRow = w.DecoderAt + at, decoderGradient = g.DecoderAt + at, encoderGradient = g.EncoderAt + at;
-        bool inAux = aux is not null && aux.Gradient.Count(feature) > 0;
-        touched[feature] = inAux || main.Count(feature) > 0;
-        g.BEncAt[feature] = 0;
-        squaredGradients[feature] = 0;
-        if (!touched[feature]) return;
-        new Span<float>(decoderGradient, dModel).Clear();
-        new Span<float>(encoderGradient, dModel).Clear();
-        float bias = SparseGradients.Add(main, feature, xc, decoderRow, decoderGradient, encoderGradient, dModel);
-        if (inAux) bias += SparseGradients.Add(aux!.Gradient, feature, xc, decoderRow, decoderGradient, encoderGradient, dModel);
-        if (config.UnitNormDecoder) DecoderNorm.RemoveParallel(decoderGradient, decoderRow, dModel);
-        g.BEncAt[feature] = bias;
-        fixed (float* partial = throughEncoder) RowKernels.AddScaled(partial, w.EncoderAt + at, bias, dModel);
-        squaredGradients[feature] = (double)RowKernels.Dot(decoderGradient, decoderGradient, dModel)
-            + RowKernels.Dot(encoderGradient, encoderGradient, dModel) + ((double)bias * bias);
+        double square = backward.Squares.Sum();
+        for (int i = 0; i < Weights.DOut; i++) square += (double)Gradients.BDecAt[i] * Gradients.BDecAt[i];
+        if (Gradients.Skip is { } skip) square += skip.pow(2).sum(ScalarType.Float64).item<double>();
+        return square;
     }
 
-    private Tensor Centred() => centred.narrow(0, 0, Rows);
+    // The derivative of the loss by one token's number of firing features.
+    private void SetL0Slope(StepContext step, long fired) => step.L0Slope = Rule.Options.Sparsity switch
+    {
+        SparsityLoss.Step => step.Sparsity / Rows,
+        SparsityLoss.TargetL0 => 2 * step.Sparsity * ((fired / (double)Rows / Rule.Options.TargetL0) - 1) / Rule.Options.TargetL0 / Rows,
+        _ => 0,
+    };
 
-    private Tensor NewRows() => empty(config.Batch, dModel, dtype: ScalarType.Float32).DetachFromDisposeScope();
+    // The number is needed before the gradients: the dense way finds it with a first run.
+    private void SetDenseL0Slope(StepContext step)
+    {
+        if (Rule.Options.Sparsity == SparsityLoss.TargetL0) _ = dense!.Run(forward.Centred, forward.TargetRows, forward.Bases, step, 0, 0);
+        SetL0Slope(step, dense!.Counts.Active);
+    }
 
-    private static float* At(Tensor tensor) => (float*)TensorMemory.Address(tensor);
+    private BatchLosses Losses(StepContext step, double factor, double variance, AuxiliaryTerm? aux, double ghost, long active, int dead)
+    {
+        Reconstruction errors = forward.Reconstruction;
+        double error = errors.SquaredError(errors.Levels - 1, Rows), penalty = backward.Sums.Sum(sum => sum.Penalty), pull = backward.Sums.Sum(sum => sum.PreAct);
+        double l0 = active / (double)Rows;
+        penalty += Rule.Options.Sparsity switch
+        {
+            SparsityLoss.Step => step.Sparsity * l0,
+            SparsityLoss.TargetL0 => step.Sparsity * Math.Pow((l0 / Rule.Options.TargetL0) - 1, 2),
+            _ => 0,
+        };
+        ImmutableArray<LossTerm>.Builder terms = ImmutableArray.CreateBuilder<LossTerm>();
+        terms.Add(new("reconstruction", factor * config.LevelWeight(errors.Levels - 1, errors.Levels) * error));
+        for (int level = 0; level < errors.Levels - 1; level++) terms.Add(new($"reconstruction_{forward.Widths[level]}", factor * config.LevelWeight(level, errors.Levels) * errors.SquaredError(level, Rows)));
+        if (Rule.HasSecond) terms.Add(new(config.MultiTopK > 1 ? "multi_topk" : "gate_reconstruction", factor * (config.MultiTopK > 1 ? config.MultiTopKWeight : 1) * errors.SecondSquaredError(Rows)));
+        if (Rule.Options.Sparsity != SparsityLoss.None) terms.Add(new("sparsity", penalty));
+        if (Rule.Options.PreActCoefficient > 0) terms.Add(new("pre_act", pull));
+        if (HasAuxiliary) terms.Add(new("aux", config.AuxCoefficient * (aux?.Loss ?? 0)));
+        if (ghosts is not null) terms.Add(new("ghost", ghost));
+        if (config.Sparsity.PAnnealing is not null) Sparsity.Record(Updates, penalty / Math.Max(step.Sparsity, double.Epsilon), forward.PowerLoss(Sparsity.NextPower));
+        return new(terms.Sum(term => term.Value), error, aux?.Loss ?? 0, variance, (int)Math.Min(active, int.MaxValue), dead, terms.ToImmutable());
+    }
 
     private static double Reciprocal(double value) => value > 0 ? 1 / value : 0;
 
-    private static double[] Scaled(double[] values, double scale) => Array.ConvertAll(values, value => value * scale);
-
-    private static void AddScaled(double[] to, double[] values, double scale)
+    private static void Add(double[] to, double[] values, double scale)
     {
-        for (int i = 0; i < to.Length; i++) to[i] += values[i] * scale;
+        for (int i = 0; i < values.Length; i++) to[i] += values[i] * scale;
     }
 
     /// <summary>Frees all memory.</summary>
     public void Dispose()
     {
         foreach (SaeWeights weights in new[] { Weights, Gradients, Means, Squares }) weights.Dispose();
-        if (config.SubtractBDec) centred.Dispose();
-        inputs.Dispose();
-        residual.Dispose();
         auxiliary.Dispose();
-        encoder.Dispose();
+        dense?.Dispose();
+        forward.Dispose();
     }
 }

@@ -28,9 +28,10 @@ public sealed class SaeTrainer : IDisposable
         ArgumentNullException.ThrowIfNull(input);
         config.Check("the training config");
         (Config, this.input) = (config, input);
-        Scale = ScaleOf(config, input);
-        learner = new SaeLearner(config, input.DModel, threads);
-        SaeInitialisation.Fill(learner.Weights, config.Seed);
+        Scale = ScaleOf(config, input.DModel, input.MeanNorm);
+        TargetScale = input.DOut is { } width ? ScaleOf(config, width, input.TargetMeanNorm) : Scale;
+        learner = new SaeLearner(config, input.DModel, threads, input.DOut, input.Sites);
+        Initialise();
         runSha256 = Hashing.OfText($"{JsonFile.ToText(config with { CheckpointEvery = 0 })}|{input.DModel}|{Scale:R}|{input.HookPoint}|{input.ModelSha256}|{input.StoreSha256}");
     }
 
@@ -48,6 +49,9 @@ public sealed class SaeTrainer : IDisposable
 
     /// <summary>What activations are multiplied by before training; folded into the weights of <see cref="Snapshot"/>.</summary>
     public double Scale { get; }
+
+    /// <summary>The same of a transcoder's targets.</summary>
+    private double TargetScale { get; }
 
     /// <summary>
     /// Trains to the end, from the newest checkpoint if asked, and saves the result. Interrupted by the token it leaves a
@@ -90,29 +94,28 @@ public sealed class SaeTrainer : IDisposable
     public IEnumerable<TrainStep> Run()
     {
         if (Steps >= Config.TotalSteps) yield break;
+        using IEnumerator<ActivationBatch>? targets = input.TargetsFrom?.Invoke(Steps).GetEnumerator();
         foreach (ActivationBatch batch in input.BatchesFrom(Steps))
         {
-            yield return Step(batch);
+            if (targets is not null && !targets.MoveNext()) break;
+            yield return Step(batch, targets?.Current);
             if (Steps >= Config.TotalSteps) yield break;
         }
         throw new UserErrorException($"the activations ended after {Steps} of {Config.TotalSteps} steps", "the stream of batches must not end; repeat the rows, or ask for fewer steps");
     }
 
     /// <summary>The autoencoder as it is now, with the scale folded in: raw activations go in. Its weights are a copy.</summary>
-    public SparseAutoencoder Snapshot() => new(
-        new SaeConfig { Architecture = Config.Architecture, DModel = input.DModel, DSae = Config.DSae, K = Config.K, SubtractBDec = Config.SubtractBDec, HookPoint = input.HookPoint },
-        new SaeProvenance
-        {
-            ModelSha256 = input.ModelSha256,
-            StoreSha256 = input.StoreSha256,
-            Seed = Config.Seed,
-            Steps = Steps,
-            Tokens = Tokens,
-            FoldedScale = Scale,
-            CodeVersion = Runtime.CodeVersion.Current,
-            Training = JsonSerializer.SerializeToElement(Config, JsonFile.Options),
-        },
-        learner.Weights.Folded(Scale));
+    public SparseAutoencoder Snapshot() => TrainedAutoencoder.Of(Config, input, learner, Scale, TargetScale, new SaeProvenance
+    {
+        ModelSha256 = input.ModelSha256,
+        StoreSha256 = input.StoreSha256,
+        Seed = Config.Seed,
+        Steps = Steps,
+        Tokens = Tokens,
+        FoldedScale = Scale,
+        CodeVersion = Runtime.CodeVersion.Current,
+        Training = JsonSerializer.SerializeToElement(Config, JsonFile.Options),
+    });
 
     /// <summary>Writes all that the rest of the run depends on to a new folder <c>checkpoint-N</c>; the two newest are kept.</summary>
     /// <param name="folder">The run's folder.</param>
@@ -130,15 +133,16 @@ public sealed class SaeTrainer : IDisposable
         return true;
     }
 
-    private TrainStep Step(ActivationBatch batch)
+    private TrainStep Step(ActivationBatch batch, ActivationBatch? targets)
     {
         long number = Steps + 1;
-        CheckBatch(batch, number);
-        if (learner.Load(batch.Values, batch.Rows, Scale) is { } bad)
+        CheckBatch(batch, input.DModel, number);
+        if (targets is not null) CheckBatch(targets, input.DOut!.Value, number);
+        if (learner.Load(batch.Values, batch.Rows, Scale, targets?.Values, TargetScale) is { } bad)
         {
             throw new UserErrorException($"step {number}: the activation of row {bad.Row}, column {bad.Column} of the batch is {batch.Values[(bad.Row * batch.DModel) + bad.Column]}", "extract the activations again; the model or its input is broken");
         }
-        if (Steps == 0) SaeInitialisation.SetDecoderBias(learner.Weights, Config.BDecInit, learner.Inputs, batch.Rows);
+        if (Steps == 0 && Config.InitFrom is null) SaeInitialisation.SetDecoderBias(learner.Weights, Config.BDecInit, learner.Targets, batch.Rows);
         BatchLosses losses = learner.Compute();
         if (!double.IsFinite(losses.Loss) || !double.IsFinite(learner.GradientNorm))
         {
@@ -148,22 +152,30 @@ public sealed class SaeTrainer : IDisposable
         learner.Update(lr);
         Tokens += batch.Rows;
         double n = batch.Rows;
-        return new(number, Tokens, losses.Loss, losses.SquaredError / n, losses.AuxLoss, losses.Variance > 0 ? losses.SquaredError / losses.Variance : null, losses.Active / n, losses.Dead, learner.GradientNorm, lr);
+        return new(number, Tokens, losses.Loss, losses.SquaredError / n, losses.AuxLoss, losses.Variance > 0 ? losses.SquaredError / losses.Variance : null, losses.Active / n, losses.Dead, learner.GradientNorm, lr, losses.Terms);
     }
 
-    private void CheckBatch(ActivationBatch batch, long number)
+    private void Initialise()
     {
-        if (batch.DModel != input.DModel) throw new UserErrorException($"step {number}: the batch has rows of {batch.DModel}; d_model is {input.DModel}", "train on the store that the run was set up for");
+        SaeInitialisation.Fill(learner.Weights, Config);
+        if (Config.InitFrom is not { } folder) return;
+        using SparseAutoencoder trained = SparseAutoencoder.Load(folder);
+        SaeInitialisation.From(learner.Weights, trained, Scale, TargetScale);
+    }
+
+    private void CheckBatch(ActivationBatch batch, int width, long number)
+    {
+        if (batch.DModel != width) throw new UserErrorException($"step {number}: the batch has rows of {batch.DModel}; they must be {width} wide", "train on the store that the run was set up for");
         if (batch.Rows < 1 || batch.Rows > Config.Batch) throw new UserErrorException($"step {number}: the batch has {batch.Rows} rows; it must have 1..{Config.Batch} (batch)", "read the store with the run's batch size");
     }
 
-    private static double ScaleOf(SaeTrainingConfig config, SaeTrainingInput input)
+    private static double ScaleOf(SaeTrainingConfig config, int width, double? meanNorm)
     {
-        if (input.DModel < 1) throw new UserErrorException($"d_model of the activations is {input.DModel}; it must be at least 1", "extract the activations again");
-        if (config.InputScaling == InputScaling.None) return 1;
-        return input.MeanNorm is { } norm && norm > 0 && double.IsFinite(norm)
-            ? Math.Sqrt(input.DModel) / norm
-            : throw new UserErrorException($"input_scaling is mean_norm_sqrt_d, but the mean length of the activations is {input.MeanNorm?.ToString() ?? "not known"}", "use a store with statistics, or set input_scaling to none");
+        if (width < 1) throw new UserErrorException($"the width of the activations is {width}; it must be at least 1", "extract the activations again");
+        if (config.InputScaling is InputScaling.None or InputScaling.LayerNorm) return 1;
+        return meanNorm is { } norm && norm > 0 && double.IsFinite(norm)
+            ? Math.Sqrt(width) / norm
+            : throw new UserErrorException($"input_scaling is mean_norm_sqrt_d, but the mean length of the activations is {meanNorm?.ToString() ?? "not known"}", "use a store with statistics, or set input_scaling to none");
     }
 
     private static void CheckFolder(string folder, bool resume)

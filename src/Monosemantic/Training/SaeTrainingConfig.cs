@@ -12,6 +12,12 @@ public enum InputScaling
 
     /// <summary>By one factor, so that the mean length of an activation becomes sqrt(d_model). Source: SAELens, expected_average_only_in.</summary>
     MeanNormSqrtD,
+
+    /// <summary>By one factor, so that the mean squared length becomes 1. Source: dictionary_learning.</summary>
+    MeanSquare,
+
+    /// <summary>Each row by its own mean and standard deviation; the result does so too. Source: OpenAI, SAELens layer_norm.</summary>
+    LayerNorm,
 }
 
 /// <summary>What the decoder bias starts from.</summary>
@@ -46,17 +52,59 @@ public enum ErrorNormalisation
 /// </summary>
 public sealed record SaeTrainingConfig
 {
-    /// <summary>Architecture; <c>topk</c> is the default and so far the only one.</summary>
+    /// <summary>Architecture, one of <c>list architectures</c>; default topk.</summary>
     public string Architecture { get; init; } = "topk";
 
     /// <summary>Number of features; default 2048.</summary>
     public int DSae { get; init; } = 2048;
 
-    /// <summary>Most features that fire for one token; default 32.</summary>
-    public int K { get; init; } = 32;
+    /// <summary>Features that fire for one token: at most (topk), on average over a batch (batch_topk, where it may be a fraction), most rounds (matching_pursuit, 0 for d_model); default 32.</summary>
+    public double K { get; init; } = 32;
 
-    /// <summary>Whether the decoder bias is subtracted before encoding; default true.</summary>
+    /// <summary>Steps over which k falls linearly from d_model to its value; default 0: it is the same from the start.</summary>
+    public long KAnnealSteps { get; init; }
+
+    /// <summary>Whether features are ranked by activation times the length of their decoder row, where rows are not kept at length 1; default false (SAELens: true).</summary>
+    public bool RescaleByDecoderNorm { get; init; }
+
+    /// <summary>How many times k a second reconstruction of a topk has, learned beside the first; default 1: there is none. Source: OpenAI, sparsify (4).</summary>
+    public int MultiTopK { get; init; } = 1;
+
+    /// <summary>Weight of that second reconstruction's error; default 1/8.</summary>
+    public double MultiTopKWeight { get; init; } = 0.125;
+
+    /// <summary>Whether that second reconstruction trains the encoder too, not only the decoder; default true (sparsify: false).</summary>
+    public bool MultiTopKTrainsEncoder { get; init; } = true;
+
+    /// <summary>Whether a gated autoencoder's second reconstruction trains the decoder too; default false (SAELens: true).</summary>
+    public bool GateTrainsDecoder { get; init; }
+
+    /// <summary>Gradient of a ProLU's bias; default ste.</summary>
+    public ProLuGradient ProLuGradient { get; init; } = ProLuGradient.Ste;
+
+    /// <summary>Residual length at which matching pursuit ends, 0 for never; default 0.01.</summary>
+    public double ResidualThreshold { get; init; } = 0.01;
+
+    /// <summary>Whether W_skip x is added to the output of a transcoder; default false.</summary>
+    public bool SkipConnection { get; init; }
+
+    /// <summary>Whether the decoder bias is subtracted before encoding; default true, but never for a transcoder.</summary>
     public bool SubtractBDec { get; init; } = true;
+
+    /// <summary>The sparsity loss.</summary>
+    public SparsityConfig Sparsity { get; init; } = new();
+
+    /// <summary>What only a JumpReLU has.</summary>
+    public JumpReluConfig JumpRelu { get; init; } = new();
+
+    /// <summary>How batch_topk and matryoshka_batch_topk learn the threshold that they are saved with.</summary>
+    public BatchThresholdConfig BatchThreshold { get; init; } = new();
+
+    /// <summary>What only a matryoshka has.</summary>
+    public MatryoshkaConfig Matryoshka { get; init; } = new();
+
+    /// <summary>Replacing of dead features; default null: none.</summary>
+    public ResamplingConfig? Resampling { get; init; }
 
     /// <summary>Optimiser steps; default null: as many as <see cref="Tokens"/> need.</summary>
     public long? Steps { get; init; }
@@ -78,6 +126,12 @@ public sealed record SaeTrainingConfig
 
     /// <summary>Share of the steps, at the end, over which the learning rate falls linearly to 0; default 0.2.</summary>
     public double LrDecayFraction { get; init; } = 0.2;
+
+    /// <summary>Rule for updating parameters; default adam.</summary>
+    public OptimiserKind Optimiser { get; init; } = OptimiserKind.Adam;
+
+    /// <summary>Share of the average of gradients that signum and muon keep at each step; default 0.95.</summary>
+    public double Momentum { get; init; } = 0.95;
 
     /// <summary>Decay of Adam's mean of gradients per step; default 0.9.</summary>
     public double AdamBeta1 { get; init; } = 0.9;
@@ -115,14 +169,29 @@ public sealed record SaeTrainingConfig
     /// <summary>Whether the auxiliary loss trains the dead features' encoder too, not only their decoder rows; default true (sparsify: false).</summary>
     public bool AuxTrainsEncoder { get; init; } = true;
 
+    /// <summary>Weight of the ghost gradients of dead features; default 0: there are none. Source: SAELens up to version 5 (1).</summary>
+    public double GhostGradients { get; init; }
+
     /// <summary>Tokens without firing after which a feature counts as dead; default 500,000.</summary>
     public long DeadAfterTokens { get; init; } = 500_000;
+
+    /// <summary>Steps without firing after which a feature counts as dead, in place of the tokens; default null.</summary>
+    public long? DeadAfterSteps { get; init; }
+
+    /// <summary>Whether a batch's own firings count only from the next batch on, as in SAELens; default false.</summary>
+    public bool DeadBeforeBatch { get; init; }
 
     /// <summary>Whether decoder rows are kept at length 1, and their gradients free of the component along them; default true.</summary>
     public bool UnitNormDecoder { get; init; } = true;
 
     /// <summary>Scaling of the activations; default mean_norm_sqrt_d.</summary>
     public InputScaling InputScaling { get; init; } = InputScaling.MeanNormSqrtD;
+
+    /// <summary>Length of the decoder rows at the start; default 1 (SAELens: 0.1). The encoder is their transpose.</summary>
+    public double DecoderInitNorm { get; init; } = 1;
+
+    /// <summary>Folder of a sparse autoencoder to start from; default null: random directions.</summary>
+    public string? InitFrom { get; init; }
 
     /// <summary>What the decoder bias starts from; default geometric_median.</summary>
     public DecoderBiasInit BDecInit { get; init; } = DecoderBiasInit.GeometricMedian;
@@ -141,6 +210,51 @@ public sealed record SaeTrainingConfig
     [System.Text.Json.Serialization.JsonIgnore]
     public double PeakLr => Lr ?? 2e-4 / Math.Sqrt(DSae / 16384.0);
 
+    /// <summary>What an architecture's rule needs to know.</summary>
+    /// <param name="sites">Vectors that a row consists of.</param>
+    internal RuleOptions RuleOptions(int sites = 1) => new()
+    {
+        Sparsity = Sparsity.Loss ?? DefaultSparsity,
+        WeightedByNorm = Sparsity.WeightedByDecoderNorm ?? !UnitNormDecoder,
+        TanhScale = Sparsity.TanhScale,
+        TargetL0 = Sparsity.TargetL0,
+        StepOnOutput = JumpRelu.StepOnOutput,
+        Bandwidth = JumpRelu.Bandwidth,
+        Threshold = JumpRelu.Parameter,
+        PreActCoefficient = JumpRelu.PreActCoefficient,
+        ProLu = ProLuGradient,
+        RankByNorm = RescaleByDecoderNorm,
+        MultiTopK = MultiTopK,
+        MultiTopKTrainsEncoder = MultiTopKTrainsEncoder,
+        Sites = sites,
+    };
+
+    /// <summary>Features per token at a step.</summary>
+    internal double KAt(long step, int dModel)
+    {
+        if (KAnnealSteps == 0) return K;
+        double share = Math.Min(step, KAnnealSteps) / (double)KAnnealSteps;
+        return share >= 1 ? K : Math.Min(DSae, (int)((dModel * (1 - share)) + (K * share)));
+    }
+
+    /// <summary>Ends of the nested prefixes of features; d_sae alone but for a matryoshka.</summary>
+    internal int[] LevelWidths()
+    {
+        if (Architecture != "matryoshka_batch_topk") return [DSae];
+        int[] widths = Matryoshka.Widths is { } given ? [.. given] : [.. Enumerable.Range(1, 4).Select(halving => DSae >> (5 - halving)).Where(width => width > 0).Distinct()];
+        return widths.Length > 0 && widths[^1] == DSae ? widths : [.. widths, DSae];
+    }
+
+    /// <summary>Weight of a prefix' squared error.</summary>
+    internal double LevelWeight(int level, int levels) => levels > 1 && Matryoshka.Weights is { } weights ? weights[level] : 1;
+
+    private SparsityLoss DefaultSparsity => Architecture switch
+    {
+        "relu" or "gated" or "prolu" => SparsityLoss.L1,
+        "jumprelu" => SparsityLoss.Step,
+        _ => SparsityLoss.None,
+    };
+
     /// <summary>Reads a run file.</summary>
     /// <param name="path">A JSON file.</param>
     /// <exception cref="UserErrorException">It is missing, malformed, or has unknown keys or values that are not allowed.</exception>
@@ -154,7 +268,7 @@ public sealed record SaeTrainingConfig
     /// <summary>Everything that is wrong with the values, one line each; empty where all is well.</summary>
     public ImmutableArray<string> Problems() =>
     [
-        .. new SaeConfig { Architecture = Architecture, DModel = 1, DSae = DSae, K = K }.Problems(),
+        .. new SaeConfig { Architecture = Architecture, DModel = 1, DSae = DSae, K = (int)Math.Ceiling(Math.Clamp(K, -1, int.MaxValue)) }.Problems(),
         .. new (bool Wrong, string Problem)[]
         {
             (Steps < 1, $"steps is {Steps}; it must be at least 1"),
@@ -170,6 +284,26 @@ public sealed record SaeTrainingConfig
             (!(AuxCoefficient >= 0 && double.IsFinite(AuxCoefficient)), $"aux_coefficient is {AuxCoefficient}; it must be at least 0"),
             (AuxK < 1, $"aux_k is {AuxK}; it must be at least 1"),
             (LossNormalisation == ErrorNormalisation.ResidualVariance, "loss_normalisation is residual_variance; it must be none or total_variance"),
+            (!(K >= 0), $"k is {K}; it must be at least 0"),
+            (KAnnealSteps < 0, $"k_anneal_steps is {KAnnealSteps}; it must be at least 0"),
+            (MultiTopK < 1 || (MultiTopK > 1 && Architecture != "topk"), $"multi_top_k is {MultiTopK}; it must be at least 1, and 1 for all but topk"),
+            (RescaleByDecoderNorm && Architecture is not ("topk" or "batch_topk" or "matryoshka_batch_topk"), $"rescale_by_decoder_norm is true; {Architecture} does not rank features, so it must be false"),
+            (SkipConnection && SubtractBDec, "skip_connection is true, so subtract_b_dec must be false"),
+            (Sparsity.Loss is SparsityLoss.Step or SparsityLoss.TargetL0 && Architecture != "jumprelu", $"sparsity.loss is {Sparsity.Loss}; only a jumprelu has it"),
+            (!(Sparsity.Coefficient >= 0 && double.IsFinite(Sparsity.Coefficient)), $"sparsity.coefficient is {Sparsity.Coefficient}; it must be at least 0"),
+            (Sparsity.WarmUpSteps < 0, $"sparsity.warm_up_steps is {Sparsity.WarmUpSteps}; it must be at least 0"),
+            (Sparsity.WarmUpFraction is < 0 or > 1, $"sparsity.warm_up_fraction is {Sparsity.WarmUpFraction}; it must be 0..1"),
+            (!(Sparsity.P > 0), $"sparsity.p is {Sparsity.P}; it must be above 0"),
+            (!(Sparsity.TargetL0 > 0), $"sparsity.target_l0 is {Sparsity.TargetL0}; it must be above 0"),
+            (!(JumpRelu.Bandwidth > 0), $"jump_relu.bandwidth is {JumpRelu.Bandwidth}; it must be above 0"),
+            (!(JumpRelu.InitThreshold > 0), $"jump_relu.init_threshold is {JumpRelu.InitThreshold}; it must be above 0"),
+            (!(BatchThreshold.Beta is >= 0 and <= 1), $"batch_threshold.beta is {BatchThreshold.Beta}; it must be 0..1"),
+            (Matryoshka.Widths is { } widths && (widths.Any(width => width < 1 || width > DSae) || widths.Zip(widths.Skip(1)).Any(pair => pair.First >= pair.Second)), $"matryoshka.widths must rise from at least 1 to at most d_sae ({DSae})"),
+            (Matryoshka.Weights is { } weights && weights.Length != LevelWidths().Length, $"matryoshka.weights has {Matryoshka.Weights?.Length} numbers for {LevelWidths().Length} prefixes"),
+            (!(Momentum is >= 0 and < 1), $"momentum is {Momentum}; it must be 0 or more and below 1"),
+            (!(GhostGradients >= 0), $"ghost_gradients is {GhostGradients}; it must be at least 0"),
+            (!(DecoderInitNorm > 0), $"decoder_init_norm is {DecoderInitNorm}; it must be above 0"),
+            (DeadAfterSteps < 1, $"dead_after_steps is {DeadAfterSteps}; it must be at least 1"),
             (DeadAfterTokens < 1, $"dead_after_tokens is {DeadAfterTokens}; it must be at least 1"),
             (CheckpointEvery < 0, $"checkpoint_every is {CheckpointEvery}; it must be at least 0"),
         }.Where(check => check.Wrong).Select(check => check.Problem),

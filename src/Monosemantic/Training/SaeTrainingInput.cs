@@ -20,6 +20,21 @@ public sealed record SaeTrainingInput
     /// <summary>Mean length of a training activation, as a store records it; needed for scaling, else null.</summary>
     public double? MeanNorm { get; init; }
 
+    /// <summary>What a transcoder is to predict, batch by batch beside <see cref="BatchesFrom"/>; null where inputs are reconstructed.</summary>
+    public Func<long, IEnumerable<ActivationBatch>>? TargetsFrom { get; init; }
+
+    /// <summary>Width of a transcoder's targets; null where inputs are reconstructed.</summary>
+    public int? DOut { get; init; }
+
+    /// <summary>Mean length of a transcoder's targets, for scaling.</summary>
+    public double? TargetMeanNorm { get; init; }
+
+    /// <summary>Hook point of a transcoder's targets; null where inputs are reconstructed.</summary>
+    public string? HookPointOut { get; init; }
+
+    /// <summary>Sites whose activations stand side by side in a row, for a crosscoder; 1 otherwise.</summary>
+    public int Sites { get; init; } = 1;
+
     /// <summary>Hook point of the activations, in the TransformerLens spelling; empty where unknown.</summary>
     public string HookPoint { get; init; } = "";
 

@@ -32,13 +32,19 @@ public sealed unsafe class TopKSelectionTests
     public void A_row_selects_the_same_whatever_rows_came_before()
     {
         var random = new Random(5);
-        var used = new TopKSelection(8, 400, rectify: true);
+        float[] bias = GC.AllocateArray<float>(400, pinned: true);
+        fixed (float* biasAt = bias) Compare((nint)biasAt, random);
+    }
+
+    private static void Compare(nint bias, Random random)
+    {
+        var used = new TopKSelection<PlainKey>(new(bias), 8, 400, rectify: true);
         for (int i = 0; i < 200; i++)
         {
             float scale = MathF.Pow(10, random.Next(-3, 4));
             float[] row = [.. Enumerable.Range(0, 400).Select(_ => scale * (random.NextSingle() - (i % 7 / 6f)))];
 
-            Assert.Equal(Run(new TopKSelection(8, 400, rectify: true), row, new float[400], 8).Indices, Run(used, row, new float[400], 8).Indices);
+            Assert.Equal(Run(new TopKSelection<PlainKey>(new(bias), 8, 400, rectify: true), row).Indices, Run(used, row).Indices);
         }
     }
 
@@ -69,18 +75,15 @@ public sealed unsafe class TopKSelectionTests
         Assert.Equal(expected.Select(i => row[i]), values);
     }
 
-    private static (int[] Indices, float[] Values) Select(float[] row, float[] bias, int k, bool rectify) =>
-        Run(new TopKSelection(k, row.Length, rectify), row, bias, k);
-
-    private static (int[] Indices, float[] Values) Run(TopKSelection selection, float[] row, float[] bias, int k)
+    private static (int[] Indices, float[] Values) Select(float[] row, float[] bias, int k, bool rectify)
     {
-        int[] indices = new int[k];
-        float[] values = new float[k];
-        fixed (float* rowAt = row, biasAt = bias, valuesAt = values)
-        fixed (int* indicesAt = indices)
-        {
-            int count = selection.Select(rowAt, biasAt, row.Length, indicesAt, valuesAt);
-            return (indices[..count], values[..count]);
-        }
+        fixed (float* biasAt = bias) return Run(new TopKSelection<PlainKey>(new((nint)biasAt), k, row.Length, rectify), row);
+    }
+
+    private static (int[] Indices, float[] Values) Run(RowSelector selection, float[] row)
+    {
+        var entries = new TileEntries();
+        fixed (float* rowAt = row) selection.Select(rowAt, entries);
+        return ([.. new ReadOnlySpan<int>(entries.Features, entries.Count)], [.. new ReadOnlySpan<float>(entries.Values, entries.Count)]);
     }
 }

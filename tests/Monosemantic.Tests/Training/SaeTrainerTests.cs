@@ -103,7 +103,7 @@ public sealed class SaeTrainerTests(ITestOutputHelper output) : IDisposable
         Tensor x = TensorMemory.FromFloats(batch.Values, 300, 12);
         SaeWeights raw = trainer.Weights;
         Tensor pre = ((x * trainer.Scale) - raw.BDec).mm(raw.Encoder.t()) + raw.BEnc;
-        (Tensor values, Tensor indices) = pre.topk(Small.K);
+        (Tensor values, Tensor indices) = pre.topk((int)Small.K);
         Tensor f = zeros_like(pre).scatter(1, indices, values.relu());
 
         Assert.NotEqual(1, trainer.Scale);

@@ -12,10 +12,16 @@ internal static class SyntheticTraining
 {
     private const int Batch = 512, TestBatches = 16, FarAway = 1 << 20;
 
+    // Runs here are shorter than the steps after which the threshold is usually averaged.
+    private static readonly BatchThresholdConfig Early = new() { StartStep = 200, Beta = 0.98 };
+
     /// <summary>How each architecture is told how many features shall fire, one line each; a fact about one that is not here is skipped.</summary>
     internal static ImmutableDictionary<string, Func<SaeTrainingConfig, int, SaeTrainingConfig>> Recipes { get; } = new Dictionary<string, Func<SaeTrainingConfig, int, SaeTrainingConfig>>
     {
         ["topk"] = (config, l0) => config with { K = l0 },
+        ["batch_topk"] = (config, l0) => config with { K = l0, BatchThreshold = Early },
+        ["matryoshka_batch_topk"] = (config, l0) => config with { K = l0, BatchThreshold = Early, Matryoshka = new() { Widths = [config.DSae / 4, config.DSae / 2] } },
+        ["relu"] = (config, _) => config with { Sparsity = new() { Coefficient = 0.3 } },
     }.ToImmutableDictionary();
 
     /// <summary>Numbers against the truth and about the reconstruction, by name, on samples that the training did not see.</summary>
