@@ -2,8 +2,8 @@ using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Metrics.Probing;
 using Monosemantic.Runtime;
-using Monosemantic.Text;
 using Monosemantic.Tests.Activations;
+using Monosemantic.Text;
 
 namespace Monosemantic.Tests.Metrics.Probing;
 
