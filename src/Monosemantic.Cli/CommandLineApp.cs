@@ -22,6 +22,8 @@ public static class CommandLineApp
         TrainCommand.Create,
         EvalCommand.Create,
         SynthCommand.Create,
+        SuperpositionCommand.Create,
+        SweepCommand.Create,
         ScanCommand.Create,
         ReportCommand.Create,
         PlotCommand.Create,

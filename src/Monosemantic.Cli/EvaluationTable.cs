@@ -5,7 +5,7 @@ namespace Monosemantic.Cli;
 /// <summary>Evaluation results as printed tables.</summary>
 internal static class EvaluationTable
 {
-    private static readonly string[] Beside = ["fvu", "explained_variance", "cosine_similarity", "mse_per_vector"];
+    private static readonly string[] Beside = ["fvu", "explained_variance", "cosine_similarity", "mse_per_vector", "ce_increase", "kl_spliced", "top1_agreement"];
 
     /// <summary>The short list: what the demo shows.</summary>
     internal static IEnumerable<(string Label, string Value)> Rows(EvaluationResult result)
@@ -43,18 +43,22 @@ internal static class EvaluationTable
     internal static IEnumerable<(bool? Beaten, string Line)> Baselines(EvaluationResult result)
     {
         if (result.Baselines.IsEmpty) yield break;
-        long rows = result.Baselines[0].Numbers["fvu"].Tokens;
-        yield return (null, $"baselines, on the first {rows:N0} held-out rows");
-        yield return (null, $"  {"",-18}{string.Concat(Beside.Select(name => $"{name,20}"))}");
+        IReadOnlyDictionary<string, MetricValue> own = result.Baselines[0].Numbers;
+        string[] shown = [.. Beside.Where(own.ContainsKey)];
+        yield return (null, $"baselines, on the first {own["fvu"].Tokens:N0} held-out rows{(own.TryGetValue("ce_spliced", out MetricValue? spliced) ? $" and {spliced.Tokens:N0} predictions" : "")}");
+        yield return (null, $"  {"",-18}{string.Concat(shown.Select(name => $"{name,20}"))}");
+        bool all = result.Baselines.All(baseline => baseline.Beaten != false);
         foreach (BaselineResult baseline in result.Baselines)
         {
-            string verdict = baseline.Beaten switch { false => "  NOT BEATEN: at least as good as the dictionary", true => "", null => "" };
-            string cells = string.Concat(Beside.Select(name => $"{(baseline.Numbers[name].Value is { } value ? $"{value:F4}" : "undefined"),20}"));
-            yield return (baseline.Beaten, $"  {baseline.Name,-18}{cells}{verdict}");
+            bool dictionary = baseline == result.Baselines[0];
+            string verdict = dictionary && !all ? "  DOES NOT BEAT every baseline" : baseline.Beaten == false ? "  NOT BEATEN: at least as good as the dictionary" : "";
+            string cells = string.Concat(shown.Select(name => $"{(baseline.Numbers[name].Value is { } value ? $"{value:F4}" : "undefined"),20}"));
+            yield return (dictionary && !all ? false : baseline.Beaten, $"  {baseline.Name,-18}{cells}{verdict}");
         }
     }
 
-    private static string Value(MetricValue number) => number switch
+    /// <summary>A number with its interval, or why it has none.</summary>
+    internal static string Value(MetricValue number) => number switch
     {
         { Value: null } => $"undefined ({number.Undefined})",
         { Value: { } value, Low: { } low, High: { } high } => $"{Short(value)}  [{Short(low)}, {Short(high)}]",

@@ -8,6 +8,7 @@ try
         ["train-step", .. string[] options] => TrainStepBenchmark.Run(options),
         ["forward", .. string[] options] => ForwardBenchmark.Run(options),
         ["eval", .. string[] options] => EvalBenchmark.Run(options),
+        ["synth-sae-bench", .. string[] options] => SynthSaeBenchmark.Run(options),
         ["tokenizers", .. string[] options] => TokenizerBenchmark.Run(options),
         ["store", .. string[] options] => StoreBenchmark.Run(options),
         ["stories", .. string[] options] => StoriesBenchmark.Run(options),
@@ -25,6 +26,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step | forward | eval | tokenizers | store | scan | stories [--json FILE] [--quick] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step [--only NAME] | forward | eval | tokenizers | store | scan [--json FILE] [--quick] | stories --data DIR [--json FILE] | synth-sae-bench [--json FILE] [--samples N] [--preset NAME] [--lr X] [--quick] | kernels [--dry]");
     return 1;
 }

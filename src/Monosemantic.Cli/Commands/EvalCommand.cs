@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Monosemantic.Metrics;
+using Monosemantic.Reports.Charts;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Cli.Commands;
@@ -17,11 +18,12 @@ internal static class EvalCommand
         var output = new Option<string?>("--out") { Description = "where metrics.json goes (default: in the autoencoder's folder)", HelpName = "FILE" };
         var twin = new Option<string?>("--twin") { Description = "a second autoencoder, trained alike from another seed, to see which features come back", HelpName = "DIR" };
         var noBaselines = new Option<bool>("--no-baselines") { Description = "leave out the baselines (mean, neurons, PCA, random dictionary)" };
+        var interpret = new Option<bool>("--interpret") { Description = "measure how far features mean one thing each, without a judge: sparse probes, spelling and absorption, scores of single features beside neurons and random directions; needs --model and --text" };
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "eval",
             "Measures an autoencoder on held-out activations, beside baselines, and the model's loss with it spliced in.",
-            "monosemantic eval --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm") { sae, activations, model, text, field, contexts, twin, noBaselines, output, json };
+            "monosemantic eval --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm") { sae, activations, model, text, field, contexts, twin, noBaselines, interpret, output, json };
         command.SetAction((parsed, cancellation) =>
         {
             var config = new EvaluationConfig
@@ -34,23 +36,34 @@ internal static class EvalCommand
                 Contexts = parsed.GetValue(contexts),
                 Twin = parsed.GetValue(twin),
                 Baselines = !parsed.GetValue(noBaselines),
+                Interpret = parsed.GetValue(interpret),
             };
             bool quiet = parsed.GetValue(json);
             EvaluationOutcome outcome = Terminal.WithProgress(quiet, progress => EvaluationRun.Measure(config, progress, cancellation));
             string path = parsed.GetValue(output) ?? Path.Combine(config.Sae, "metrics.json"), other = outcome.Write(path);
+            string? picture = Picture(outcome.Result, path);
             if (quiet) Console.Out.Write(JsonFile.ToText(outcome.Result));
-            else Print(outcome.Result, path, other);
+            else Print(outcome.Result, picture is null ? [path, other] : [path, other, picture]);
             return Task.FromResult(0);
         });
         return command;
     }
 
-    private static void Print(EvaluationResult result, string path, string other)
+    private static string? Picture(EvaluationResult result, string metrics)
+    {
+        if (result.Interpretability is not { } measured) return null;
+        string path = Path.ChangeExtension(metrics, null) + ".interpretability.html";
+        InterpretabilityPage.Write(path, measured, $"Dictionary {result.Origin?.DictionarySha256[..12]}");
+        return path;
+    }
+
+    private static void Print(EvaluationResult result, IEnumerable<string> written)
     {
         foreach (string line in EvaluationTable.Numbers(result)) Console.Out.WriteLine(line);
         foreach ((bool? beaten, string line) in EvaluationTable.Baselines(result)) WriteLine(line, red: beaten == false);
         if (result.NoBaselines is { } reason) Console.Out.WriteLine($"no baselines: {reason}");
-        Console.Out.WriteLine($"written: {path}, {other}");
+        if (result.Interpretability is { } measured) foreach (string line in InterpretabilityTable.Lines(measured)) Console.Out.WriteLine(line);
+        Console.Out.WriteLine($"written: {string.Join(", ", written)}");
     }
 
     // Red on a terminal that has colours; the words say it too.

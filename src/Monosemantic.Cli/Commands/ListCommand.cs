@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Monosemantic.Metrics;
 using Monosemantic.Metrics.Synthetic;
 using Monosemantic.Models;
 using Monosemantic.Runtime;
@@ -11,6 +12,7 @@ internal static class ListCommand
     private static readonly IReadOnlyList<(string Name, string Summary, Func<IEnumerable<(string Name, string Summary)>> Rows)> Registries =
     [
         ("families", "model families that can be loaded", () => ModelFamily.Listing),
+        ("metrics", "numbers that eval reports, with their definitions", () => MetricCatalogue.All.Select(metric => (metric.Definition.Name, metric.Definition.Formula))),
         ("synthetic", "ready-made synthetic data", () => SyntheticPreset.All.Select(preset => (preset.Name, preset.Summary))),
     ];
 

@@ -20,6 +20,17 @@ internal abstract class Baseline : IDisposable
     /// <param name="output">Receives x_hat [n, d_model].</param>
     public abstract void Reconstruct(float[] x, int rows, float[] output);
 
+    /// <summary>Reconstructs activations, for the model to go on with.</summary>
+    /// <param name="x">Activations [n, d_model].</param>
+    /// <returns>x_hat [n, d_model].</returns>
+    internal Tensor Reconstruct(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        float[] values = TensorMemory.Floats(x.detach().contiguous()).ToArray(), output = new float[values.Length];
+        Reconstruct(values, (int)x.shape[0], output);
+        return TensorMemory.FromFloats(output, x.shape).MoveToOuterDisposeScope();
+    }
+
     /// <summary>Every baseline, one line each.</summary>
     /// <param name="fit">What was learnt from training rows.</param>
     /// <param name="k">Coordinates or features to a token: the dictionary's mean L0, rounded.</param>

@@ -19,7 +19,8 @@ namespace Monosemantic.Metrics;
 internal sealed class DecoderGeometry
 {
     private const int MostExact = 8192, Sampled = 2048, Chunk = 512;
-    private static readonly ImmutableArray<MetricDefinition> Definitions =
+    /// <summary>What each number is.</summary>
+    internal static ImmutableArray<MetricDefinition> Definitions { get; } =
     [
         new("max_decoder_cosine", "", Better.Lower, "mean over features i of max_(j != i) cos(W_dec_i, W_dec_j)", "there is no pair of directions"),
         new("max_encoder_cosine", "", Better.Lower, "mean over features i of max_(j != i) cos(W_enc_i, W_enc_j)", "there is no pair of directions"),

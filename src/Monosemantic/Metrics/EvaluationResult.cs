@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using Monosemantic.Metrics.Probing;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Metrics;
@@ -52,6 +53,12 @@ public sealed record BaselineResult
 [TypeFormatterSource(typeof(RichDisplay))]
 public sealed record EvaluationResult
 {
+    /// <summary>The version of the file's format that this build writes.</summary>
+    public const int CurrentVersion = 1;
+
+    /// <summary>The version of the file's format.</summary>
+    public int FormatVersion { get; init; } = CurrentVersion;
+
     /// <summary>Which rows were evaluated, such as <c>held_out</c>.</summary>
     public required string Split { get; init; }
 
@@ -96,6 +103,9 @@ public sealed record EvaluationResult
 
     /// <summary>The dictionary against the truth of synthetic data, by name; null where the data has no known truth.</summary>
     public IReadOnlyDictionary<string, MetricValue>? GroundTruth { get; init; }
+
+    /// <summary>Probes, spelling and scores of single features; null where they were not asked for.</summary>
+    public InterpretabilityResult? Interpretability { get; init; }
 
     /// <summary>Why there is no baseline; null where there are some, or none was asked for.</summary>
     public string? NoBaselines { get; init; }

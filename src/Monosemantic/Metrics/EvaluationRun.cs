@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
+using Monosemantic.Metrics.Probing;
 using Monosemantic.Metrics.Synthetic;
-using Monosemantic.Models;
 using Monosemantic.Runtime;
 using Monosemantic.Text;
 
@@ -34,6 +34,9 @@ public sealed record EvaluationConfig
 
     /// <summary>Whether baselines are measured beside the dictionary.</summary>
     public bool Baselines { get; init; } = true;
+
+    /// <summary>Whether probes, spelling and scores of single features are measured; needs model and text.</summary>
+    public bool Interpret { get; init; }
 }
 
 /// <summary>The numbers of a dictionary, in this tool's words and in SAEBench's.</summary>
@@ -56,10 +59,7 @@ public sealed record EvaluationOutcome(EvaluationResult Result, JsonObject SaeBe
 /// <summary>Evaluates a dictionary on what it was not trained on: held-out rows of its store, held-out documents of its text.</summary>
 public static class EvaluationRun
 {
-    private const int RowsAtOnce = 4096, ContextsAtOnce = 16;
-
-    // Two sets of logits are held at a time: a quarter of a gigabyte each at most.
-    private const long LogitsAtOnce = 64 << 20;
+    private const int RowsAtOnce = 4096;
 
     /// <summary>Measures everything.</summary>
     /// <param name="config">What to evaluate.</param>
@@ -77,12 +77,15 @@ public static class EvaluationRun
     {
         ArgumentNullException.ThrowIfNull(config);
         if (config.Contexts < 1) throw new UserErrorException($"contexts is {config.Contexts}; it must be at least 1", "leave --model out to evaluate the reconstruction alone");
+        if (config.Interpret && config.Model is null) throw new UserErrorException("probes read the text through the model's tokenizer, and no model is given", "give the model's folder with --model, and the text with --text");
         using ActivationStore store = ActivationStore.Open(config.Activations);
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
         store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
+        if (sae.Config.Outputs != sae.Config.DModel || (sae.Config.HookPointOut is { } other && other != sae.Config.HookPoint)) throw new UserErrorException($"{config.Sae} predicts {sae.Config.HookPointOut ?? "another site"} from {sae.Config.HookPoint}; eval measures how well a dictionary reconstructs what it reads", "give a sparse autoencoder rather than a transcoder");
         if (store.RowCount(StoreSplit.HeldOut) == 0) throw new UserErrorException($"{config.Activations} holds no held-out row, of {store.Manifest.Rows:N0}", "extract more documents, or with a larger held_out_fraction (extract ... --set held_out_fraction=0.1)");
         IReadOnlyList<double> mean = store.Manifest.Statistics.Mean;
-        CrossEntropyResult? behaviour = config.Model is null ? null : Behaviour(config, store.Manifest, sae, progress, cancellation);
+        using HeldOutModel? model = config.Model is null ? null : HeldOutModel.Load(config, store.Manifest, progress, cancellation);
+        CrossEntropyResult? behaviour = model?.Measure(sae.Reconstruct, config.Contexts, progress, cancellation);
         var pass = new DictionaryPass(sae, mean, config.Baselines ? BaselineComparison.Rows : 0);
         Evaluation.Read(pass, store.Read(RowsAtOnce, StoreSplit.HeldOut), store.RowCount(StoreSplit.HeldOut), progress, cancellation);
         DecoderGeometry geometry = DecoderGeometry.Of(sae);
@@ -92,7 +95,8 @@ public static class EvaluationRun
         };
         if (config.Twin is not null) result = WithTwin(result, sae, store, config.Twin);
         if (SyntheticStore.TruthOf(config.Activations) is { } truth) result = WithTruth(result, store, sae, truth, cancellation);
-        if (config.Baselines) result = WithBaselines(result, store, sae, pass);
+        if (config.Baselines) result = WithBaselines(result, store, sae, pass, model, BaselineComparison.ContextsOf(config.Contexts), progress, cancellation);
+        if (config.Interpret) result = result with { Interpretability = Interpretability.Measure(store, sae, CorpusOf(config), Tokenizer.Load(config.Model!), progress, cancellation) };
         return new(result, SaeBenchCore.Of(result, pass, geometry, sae, store.Manifest.Plan));
     }
 
@@ -116,38 +120,15 @@ public static class EvaluationRun
         return result with { GroundTruth = compared.Compute("held_out") };
     }
 
-    private static EvaluationResult WithBaselines(EvaluationResult result, ActivationStore store, SparseAutoencoder sae, DictionaryPass pass)
+    private static EvaluationResult WithBaselines(
+        EvaluationResult result, ActivationStore store, SparseAutoencoder sae, DictionaryPass pass, HeldOutModel? model, int contexts, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         using BaselineFit? fit = BaselineFit.From(store.Read(RowsAtOnce, StoreSplit.Training));
-        return fit is null
-            ? result with { NoBaselines = "the store has no training row to fit baselines to" }
-            : result with { Baselines = BaselineComparison.Measure(pass, fit, sae.Config.DSae, store.Read(RowsAtOnce, StoreSplit.HeldOut), "held_out", store.Manifest.Statistics.Mean) };
+        if (fit is null) return result with { NoBaselines = "the store has no training row to fit baselines to" };
+        BaselineComparison.Splice? splice = model is null ? null : reconstruct => model.Measure(reconstruct, contexts, progress, cancellation).Numbers;
+        return result with { Baselines = BaselineComparison.Measure(pass, fit, sae, store.Read(RowsAtOnce, StoreSplit.HeldOut), "held_out", store.Manifest.Statistics.Mean, splice) };
     }
 
-    private static CrossEntropyResult Behaviour(EvaluationConfig config, StoreManifest store, SparseAutoencoder sae, IProgress<ProgressReport>? progress, CancellationToken cancellation)
-    {
-        StorePlan plan = store.Plan;
-        using Transformer model = Transformer.Load(config.Model!);
-        model.ReportWarnings(progress);
-        Tokenizer tokenizer = Tokenizer.Load(config.Model!);
-        plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model!);
-        TokenContext[] contexts = [.. HeldOutContexts(config, plan, tokenizer, progress, cancellation)];
-        int atOnce = (int)Math.Clamp(LogitsAtOnce / ((long)plan.Tokens.Context * model.Config.VocabularySize), 1, ContextsAtOnce);
-        IEnumerable<TokenContext[]> batches = ContextPacker.Batches(contexts, atOnce).Select(batch => batch.ToArray());
-        return SplicedLoss.Measure(model, HookPoint.Parse(plan.HookPoint), sae.Reconstruct, batches, progress, store.Statistics.Mean, "held_out", cancellation);
-    }
-
-    // Documents in a seeded random order, so that a few contexts stand for the whole corpus and not for its beginning.
-    private static IEnumerable<TokenContext> HeldOutContexts(
-        EvaluationConfig config, StorePlan plan, Tokenizer tokenizer, IProgress<ProgressReport>? progress, CancellationToken cancellation)
-    {
-        using var hasher = new CorpusHasher();
-        var options = new CorpusOptions { Paths = [.. config.Text], TextField = config.TextField };
-        TokenizedDocument[] documents = [.. CorpusTokenizer.TokenizeAll(hasher.Watch(Corpus.Read(options, progress, cancellation)), tokenizer, cancellation).Where(document => plan.Split.IsHeldOut(document.Index))];
-        if (hasher.Identify(options).Sha256 != plan.Corpus.Sha256) throw new UserErrorException($"{string.Join(" ", config.Text)} is not the text that {config.Activations} was extracted from", $"give the same text with --text: {plan.Corpus.Source} {plan.Corpus.Version}");
-        new SeededRandom(plan.Split.Seed).Shuffle(documents.AsSpan());
-        ContextPolicy policy = plan.Tokens.ContextPolicy;
-        // Where nothing is inserted the token does not matter, and the store could be made without one.
-        return ContextPacker.Pack(documents, policy, plan.Tokens.BosToken ?? tokenizer.Bos ?? 0).Take(config.Contexts);
-    }
+    /// <summary>The corpus that the settings name.</summary>
+    internal static CorpusOptions CorpusOf(EvaluationConfig config) => new() { Paths = [.. config.Text], TextField = config.TextField };
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Numerics;
 using Monosemantic.Dictionaries;
 
 namespace Monosemantic.Metrics;
@@ -17,19 +16,15 @@ public sealed record DensityHistogram(double From, double BinWidth, ImmutableArr
 /// density_i = #{t: f_ti > 0} / #tokens     dead: density 0 on all evaluated tokens, which are the window
 /// </code>
 /// </summary>
-/// <remarks>
-/// Intervals come from the same document weights as elsewhere, over fewer resamples: 4 bytes a feature each. A resample misses
-/// documents and with them rare features, and scatters features about a threshold, so that resampled shares are off to one
-/// side; an interval is their spread about the value.
-/// </remarks>
 /// <param name="dSae">Number of features.</param>
 internal sealed class FeatureDensity(int dSae) : IMetricAccumulator
 {
-    private const int Resamples = 200, Bins = 28;
+    private const int Bins = 28;
     private const double From = -7, BinWidth = 0.25;
     private const string WhenUndefined = "no feature fires";
 
-    private static readonly ImmutableArray<MetricDefinition> Numbers =
+    /// <summary>What each number is.</summary>
+    internal static ImmutableArray<MetricDefinition> Numbers { get; } =
     [
         new("dead_fraction", "", Better.Lower, "share of features that fire on none of the evaluated tokens", ""),
         new("alive_fraction", "", Better.Higher, "1 - dead_fraction", ""),
@@ -39,14 +34,8 @@ internal sealed class FeatureDensity(int dSae) : IMetricAccumulator
         new("firings_of_dense_over_10_percent", "", Better.Lower, "share of all firings that are of features with density above 10 %", WhenUndefined),
     ];
 
-    private readonly long[] firings = new long[dSae];
-    private readonly long[] documents = new long[dSae];
-    private readonly float[] resampled = new float[(long)dSae * Resamples];
-    private readonly double[] resampledTokens = new double[Resamples];
-    private readonly int[] open = new int[dSae];
-    private readonly List<int> touched = [];
-    private readonly byte[] weights = new byte[Resamples];
-    private readonly float[] factors = new float[Resamples];
+    private readonly ResampledCounts counts = new(dSae);
+    private readonly double[] resampledTokens = new double[ResampledCounts.Resamples];
     private long tokens, closedDocuments;
     private int document, openTokens;
 
@@ -56,7 +45,7 @@ internal sealed class FeatureDensity(int dSae) : IMetricAccumulator
         get
         {
             Close();
-            return firings;
+            return counts.Totals;
         }
     }
 
@@ -66,7 +55,7 @@ internal sealed class FeatureDensity(int dSae) : IMetricAccumulator
         get
         {
             Close();
-            return documents;
+            return counts.Documents;
         }
     }
 
@@ -84,7 +73,7 @@ internal sealed class FeatureDensity(int dSae) : IMetricAccumulator
             ReadOnlySpan<int> features = code.FeaturesOf(row);
             for (int i = 0; i < values.Length; i++)
             {
-                if (values[i] > 0 && open[features[i]]++ == 0) touched.Add(features[i]);
+                if (values[i] > 0) counts.Add(features[i]);
             }
         }
     }
@@ -94,36 +83,30 @@ internal sealed class FeatureDensity(int dSae) : IMetricAccumulator
     {
         Close();
         double[] values = new double[Numbers.Length];
-        Values(feature => firings[feature], tokens, values);
-        double[][] samples = closedDocuments < 2 ? [] : [.. Enumerable.Range(0, Resamples).Select(Resampled)];
+        Values(feature => counts.Totals[feature], tokens, values);
+        double[][] samples = closedDocuments < 2 ? [] : [.. Enumerable.Range(0, ResampledCounts.Resamples).Select(Resampled)];
         return Numbers.Select((number, i) => (number, i)).ToDictionary(pair => pair.number.Name, pair =>
-            MetricValue.Of(pair.number, values[pair.i], tokens, split, IntervalOf(samples, values[pair.i], pair.i)));
+            MetricValue.Of(pair.number, values[pair.i], tokens, split, Interval.About(values[pair.i], [.. samples.Select(sample => sample[pair.i])], 0, 1)));
     }
 
     /// <summary>The density of all features, in bins.</summary>
     internal DensityHistogram Histogram()
     {
         Close();
-        var counts = new long[Bins];
-        foreach (long count in firings.Where(count => count > 0))
+        var bins = new long[Bins];
+        long never = 0;
+        foreach (long count in counts.Totals)
         {
-            counts[Math.Clamp((int)Math.Floor((Math.Log10((double)count / tokens) - From) / BinWidth), 0, Bins - 1)]++;
+            if (count == 0) never++;
+            else bins[Math.Clamp((int)Math.Floor((Math.Log10((double)count / tokens) - From) / BinWidth), 0, Bins - 1)]++;
         }
-        return new(From, BinWidth, [.. counts], firings.Count(count => count == 0));
-    }
-
-    private static Interval IntervalOf(double[][] samples, double value, int number)
-    {
-        if (samples.Length == 0) return Interval.None("all tokens are of one document");
-        double[] column = [.. samples.Select(sample => sample[number])];
-        double mean = column.Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
-        return Interval.Of([.. column.Select(sample => Math.Clamp(value + sample - mean, 0, 1))]);
+        return new(From, BinWidth, [.. bins], never);
     }
 
     private double[] Resampled(int resample)
     {
         double[] values = new double[Numbers.Length];
-        Values(feature => resampled[((long)feature * Resamples) + resample], resampledTokens[resample], values);
+        Values(feature => counts.Resampled(feature, resample), resampledTokens[resample], values);
         return values;
     }
 
@@ -147,30 +130,10 @@ internal sealed class FeatureDensity(int dSae) : IMetricAccumulator
     private void Close()
     {
         if (openTokens == 0) return;
-        PoissonWeights.Fill(document, weights);
-        for (int i = 0; i < Resamples; i++)
-        {
-            factors[i] = weights[i];
-            resampledTokens[i] += weights[i] * (double)openTokens;
-        }
-        foreach (int feature in touched)
-        {
-            AddScaled(open[feature], resampled.AsSpan(feature * Resamples, Resamples));
-            firings[feature] += open[feature];
-            documents[feature]++;
-            open[feature] = 0;
-        }
-        touched.Clear();
+        ReadOnlySpan<float> weights = counts.Close(document);
+        for (int i = 0; i < weights.Length; i++) resampledTokens[i] += weights[i] * (double)openTokens;
         tokens += openTokens;
         closedDocuments++;
         openTokens = 0;
-    }
-
-    private void AddScaled(float count, Span<float> to)
-    {
-        var factor = new Vector<float>(count);
-        int lanes = Vector<float>.Count, i = 0;
-        for (; i <= Resamples - lanes; i += lanes) (new Vector<float>(to[i..]) + (factor * new Vector<float>(factors, i))).CopyTo(to[i..]);
-        for (; i < Resamples; i++) to[i] += count * factors[i];
     }
 }

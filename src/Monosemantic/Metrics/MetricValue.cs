@@ -79,6 +79,18 @@ internal readonly record struct Interval(double? Low, double? High, string? Miss
 {
     internal static Interval None(string reason) => new(null, null, reason);
 
+    /// <summary>The spread of resampled values, moved so that their mean is the value itself, within bounds.</summary>
+    /// <param name="value">The value that the interval is about.</param>
+    /// <param name="resampled">Values of the resamples; empty where all tokens are of one document.</param>
+    /// <param name="low">The smallest value there can be.</param>
+    /// <param name="high">The largest value there can be.</param>
+    internal static Interval About(double value, double[] resampled, double low, double high)
+    {
+        if (resampled.Length == 0) return None("all tokens are of one document");
+        double mean = resampled.Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
+        return Of([.. resampled.Select(sample => Math.Clamp(value + sample - mean, low, high))]);
+    }
+
     /// <summary>From the 2.5th to the 97.5th percentile of resampled values, those that are undefined left out.</summary>
     /// <param name="resampled">Values of the resamples, in any order; sorted here.</param>
     internal static Interval Of(double[] resampled)

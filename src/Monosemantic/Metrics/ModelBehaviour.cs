@@ -24,7 +24,8 @@ internal sealed class ModelBehaviour
     private const int Tokens = 0, Original = 1, Spliced = 2, Zero = 3, Mean = 4, KlSpliced = 5, KlZero = 6, Agree = 7, Width = 8;
     private const string NotFinite = "a cross-entropy is not finite", NoMean = "the mean activation is not known";
 
-    private static readonly ImmutableArray<MetricDefinition> Definitions =
+    /// <summary>What each number is.</summary>
+    internal static ImmutableArray<MetricDefinition> Definitions { get; } =
     [
         new("ce_original", "nats/token", Better.Lower, "mean cross-entropy of the model's next-token predictions", NotFinite),
         new("ce_spliced", "nats/token", Better.Lower, "the same with x replaced by x_hat at the hook point", NotFinite),

@@ -15,7 +15,8 @@ internal static class Stability
     private const long MostPairs = 16_384L * 16_384;
     private const string TooLarge = "the dictionaries have too many features to pair them one to one";
 
-    private static readonly ImmutableArray<MetricDefinition> Definitions =
+    /// <summary>What each number is.</summary>
+    internal static ImmutableArray<MetricDefinition> Definitions { get; } =
     [
         new("stability_cosine", "", Better.Higher, "mean cosine of decoder rows of the two dictionaries over the one-to-one pairing with the largest sum", TooLarge),
         new("stability_shared", "", Better.Higher, "pairs of that pairing with a cosine above 0.7 / features of the larger dictionary", TooLarge),

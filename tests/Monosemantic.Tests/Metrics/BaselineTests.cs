@@ -23,6 +23,17 @@ public sealed class BaselineTests
     }
 
     [Fact]
+    public void Principal_components_leave_the_smallest_eigenvalues_of_another_library()
+    {
+        using BaselineFit fit = BaselineFit.From([Rows])!;
+        using var one = new PrincipalComponents(fit, 1);
+        double[][] centred = [.. Enumerable.Range(0, Rows.Rows).Select(row => Enumerable.Range(0, 3).Select(j => (double)Rows.Values[(row * 3) + j] - fit.Mean[j]).ToArray())];
+        var covariance = MathNet.Numerics.LinearAlgebra.Matrix<double>.Build.Dense(3, 3, (i, j) => centred.Average(row => row[i] * row[j]));
+        double[] eigenvalues = [.. covariance.Evd(MathNet.Numerics.LinearAlgebra.Symmetricity.Symmetric).EigenValues.Select(value => value.Real).Order()];
+        Assert.Equal(eigenvalues[..2].Sum() / eigenvalues.Sum(), Fvu(one), 5);
+    }
+
+    [Fact]
     public void The_mean_leaves_everything_and_all_neurons_nothing()
     {
         using BaselineFit fit = BaselineFit.From([Rows])!;

@@ -20,10 +20,11 @@ namespace Monosemantic.Metrics.Synthetic;
 /// </remarks>
 internal sealed class GroundTruth
 {
-    private const int Chunk = 1024;
+    private const int Chunk = 1024, Sums = 3;
     private const float Recovered = 0.5f;
     private const string NoFamily = "no parent with a latent was active together with a child";
-    private static readonly ImmutableArray<MetricDefinition> Definitions =
+    /// <summary>What each number is.</summary>
+    internal static ImmutableArray<MetricDefinition> Definitions { get; } =
     [
         new("mcc", "", Better.Higher, "mean of |cos(decoder row, true feature)| over the one-to-one pairing with the largest sum", ""),
         new("mmcs_dictionary_to_truth", "", Better.Higher, "mean over latents i of max_j cos(W_dec_i, f_j)", ""),
@@ -34,10 +35,13 @@ internal sealed class GroundTruth
         new("recall", "", Better.Higher, "mean over latents i of the share of tokens with best(i) active on which it fires; 0 where there is none", ""),
         new("f1", "", Better.Higher, "mean over latents of 2 precision recall / (precision + recall), 0 where undefined", ""),
         new("accuracy", "", Better.Higher, "mean over latents i of the share of tokens on which it fires just if best(i) is active", ""),
+        new("true_l0", "features per token", Better.Neither, "mean over tokens of the number of true features that are active", "no token was evaluated"),
         new("dead_latents", "latents", Better.Lower, "latents that fire on no evaluated token", ""),
         new("activation_ratio", "", Better.Neither, "sum of f_i |W_dec_i| / sum of true activation of best(i), over tokens where both are above 0", "no latent fires with its feature"),
         new("absorption", "", Better.Lower, "mean over recovered parents of the share of tokens, parent and child both active, where the parent's latent is silent and the child's fires", NoFamily),
     ];
+
+    private static readonly string[] Shares = ["precision", "recall", "f1", "accuracy", "absorption"];
 
     private readonly SparseAutoencoder sae;
     private readonly SyntheticModel truth;
@@ -45,10 +49,16 @@ internal sealed class GroundTruth
     private readonly int[] best, latentOf;
     private readonly float[] latentCosine, norms;
     private readonly double[] matching;
-    private readonly long[] fired, hits, active, families, absorbed;
     private readonly float[] trueValues;
-    private double firedSum, trueSum;
-    private long tokens;
+    private readonly int dSae, features;
+
+    // Five counts in a row: firings and hits of each latent; activity, families and absorptions of each feature.
+    private readonly ResampledCounts counts;
+
+    // Tokens, sum of latent activations and sum of true ones: of the open document, of all, of each resample.
+    private readonly double[] openSums = new double[Sums], sums = new double[Sums], resampledSums = new double[Sums * ResampledCounts.Resamples];
+    private int document;
+    private long documents;
 
     /// <summary>Compares directions; rows come after.</summary>
     /// <param name="sae">The dictionary.</param>
@@ -58,8 +68,8 @@ internal sealed class GroundTruth
     {
         if (sae.Config.DModel != truth.Config.HiddenDim) throw new UserErrorException($"the dictionary is {sae.Config.DModel} wide; the true features are {truth.Config.HiddenDim} wide", "evaluate on the store that the dictionary was trained on");
         (this.sae, this.truth, sampler) = (sae, truth, new(truth));
-        int dSae = sae.Config.DSae, n = truth.Config.NumFeatures;
-        (fired, hits, active, families, absorbed, trueValues) = (new long[dSae], new long[dSae], new long[n], new long[n], new long[n], new float[n]);
+        int n = truth.Config.NumFeatures;
+        (dSae, features, trueValues, counts) = (sae.Config.DSae, n, new float[n], new((2 * sae.Config.DSae) + (3 * n)));
         using var still = no_grad();
         using var scope = NewDisposeScope();
         Tensor lengths = sae.WDec.norm(1);
@@ -75,59 +85,93 @@ internal sealed class GroundTruth
     {
         SparseCode code = sae.EncodeSparse(batch.Values.AsSpan(0, batch.Rows * batch.DModel), batch.Rows);
         SparseCode real = sampler.Draw([.. Enumerable.Range(0, batch.Rows).Select(row => SyntheticStore.SampleOf(batch.Documents[row], batch.Positions[row]))], null);
-        for (int row = 0; row < batch.Rows; row++) AddRow(code.FeaturesOf(row), code.ValuesOf(row), real.FeaturesOf(row), real.ValuesOf(row));
-        tokens += batch.Rows;
+        for (int row = 0; row < batch.Rows; row++)
+        {
+            if (batch.Documents[row] != document) Close();
+            document = batch.Documents[row];
+            openSums[0]++;
+            AddRow(code.FeaturesOf(row), code.ValuesOf(row), real.FeaturesOf(row), real.ValuesOf(row));
+        }
     }
 
     /// <summary>The numbers, by name.</summary>
     /// <param name="split">Where the rows come from.</param>
     internal IReadOnlyDictionary<string, MetricValue> Compute(string split)
     {
-        double precision = 0, recall = 0, f1 = 0, accuracy = 0;
-        for (int i = 0; i < fired.Length; i++)
-        {
-            double p = fired[i] > 0 ? (double)hits[i] / fired[i] : 0, r = active[best[i]] > 0 ? (double)hits[i] / active[best[i]] : 0;
-            (precision, recall, f1) = (precision + p, recall + r, f1 + (p + r > 0 ? 2 * p * r / (p + r) : 0));
-            accuracy += tokens > 0 ? 1 - ((fired[i] + active[best[i]] - (2.0 * hits[i])) / tokens) : 0;
-        }
-        double[] rates = [.. Enumerable.Range(0, families.Length).Where(parent => families[parent] > 0).Select(parent => (double)absorbed[parent] / families[parent])];
-        double n = tokens > 0 ? fired.Length : double.NaN;
-        double[] values =
-        [
-            .. matching, precision / n, recall / n, f1 / n, accuracy / n, tokens > 0 ? fired.Count(count => count == 0) : double.NaN,
-            trueSum > 0 ? firedSum / trueSum : double.NaN, rates.Length > 0 ? rates.Average() : double.NaN,
-        ];
-        Interval none = Interval.None("a mean over features, not over documents");
-        return Definitions.Select((definition, i) => (definition, i)).ToDictionary(pair => pair.definition.Name, pair => MetricValue.Of(pair.definition, values[pair.i], tokens, split, none));
+        Close();
+        double[] values = Values(thing => counts.Totals[thing], sums);
+        double[][] samples = documents < 2 ? [] : [.. Enumerable.Range(0, ResampledCounts.Resamples).Select(i => Values(thing => counts.Resampled(thing, i), resampledSums.AsSpan(i * Sums, Sums)))];
+        Interval none = Interval.None("it depends on the weights alone");
+        return Definitions.Select((definition, i) => (definition, i)).ToDictionary(pair => pair.definition.Name, pair => MetricValue.Of(
+            pair.definition, values[pair.i], (long)sums[0], split, pair.i < matching.Length ? none : Interval.About(values[pair.i], [.. samples.Select(sample => sample[pair.i])], 0, Shares.Contains(pair.definition.Name) ? 1 : double.MaxValue)));
     }
 
-    private void AddRow(ReadOnlySpan<int> latents, ReadOnlySpan<float> activations, ReadOnlySpan<int> features, ReadOnlySpan<float> values)
+    private double[] Values(Func<int, double> count, ReadOnlySpan<double> of)
     {
-        for (int j = 0; j < features.Length; j++)
+        double precision = 0, recall = 0, f1 = 0, accuracy = 0, dead = 0, activity = 0, tokens = of[0];
+        for (int i = 0; i < dSae; i++)
         {
-            trueValues[features[j]] = values[j];
-            active[features[j]]++;
+            double fired = count(i), hits = count(dSae + i), active = count((2 * dSae) + best[i]);
+            double p = fired > 0 ? hits / fired : 0, r = active > 0 ? hits / active : 0;
+            (precision, recall, f1) = (precision + p, recall + r, f1 + (p + r > 0 ? 2 * p * r / (p + r) : 0));
+            accuracy += tokens > 0 ? 1 - ((fired + active - (2 * hits)) / tokens) : 0;
+            if (fired == 0) dead++;
+        }
+        double rates = 0, parents = 0;
+        for (int feature = 0, at = 2 * dSae; feature < features; feature++)
+        {
+            activity += count(at + feature);
+            double families = count(at + features + feature);
+            if (families > 0) (rates, parents) = (rates + (count(at + (2 * features) + feature) / families), parents + 1);
+        }
+        double n = tokens > 0 ? dSae : double.NaN;
+        return
+        [
+            .. matching, precision / n, recall / n, f1 / n, accuracy / n, tokens > 0 ? activity / tokens : double.NaN, tokens > 0 ? dead : double.NaN,
+            of[2] > 0 ? of[1] / of[2] : double.NaN, parents > 0 ? rates / parents : double.NaN,
+        ];
+    }
+
+    private void Close()
+    {
+        if (openSums[0] == 0) return;
+        ReadOnlySpan<float> weights = counts.Close(document);
+        for (int sum = 0; sum < Sums; sum++)
+        {
+            sums[sum] += openSums[sum];
+            for (int i = 0; i < weights.Length; i++) resampledSums[(i * Sums) + sum] += weights[i] * openSums[sum];
+        }
+        Array.Clear(openSums);
+        documents++;
+    }
+
+    private void AddRow(ReadOnlySpan<int> latents, ReadOnlySpan<float> activations, ReadOnlySpan<int> truths, ReadOnlySpan<float> values)
+    {
+        for (int j = 0; j < truths.Length; j++)
+        {
+            trueValues[truths[j]] = values[j];
+            counts.Add((2 * dSae) + truths[j]);
         }
         for (int i = 0; i < latents.Length; i++)
         {
             if (!(activations[i] > 0)) continue;
-            fired[latents[i]]++;
+            counts.Add(latents[i]);
             float wanted = trueValues[best[latents[i]]];
             if (!(wanted > 0)) continue;
-            hits[latents[i]]++;
-            firedSum += activations[i] * norms[latents[i]];
-            trueSum += wanted;
+            counts.Add(dSae + latents[i]);
+            openSums[1] += activations[i] * norms[latents[i]];
+            openSums[2] += wanted;
         }
-        foreach (int feature in features) AddFamily(feature, latents, activations);
-        foreach (int feature in features) trueValues[feature] = 0;
+        foreach (int feature in truths) AddFamily(feature, latents, activations);
+        foreach (int feature in truths) trueValues[feature] = 0;
     }
 
     private void AddFamily(int child, ReadOnlySpan<int> latents, ReadOnlySpan<float> activations)
     {
         int parent = truth.Trees.Parents[child];
         if (parent < 0 || latentCosine[parent] < Recovered || latentOf[parent] == latentOf[child]) return;
-        families[parent]++;
-        if (!Fires(latentOf[parent], latents, activations) && Fires(latentOf[child], latents, activations)) absorbed[parent]++;
+        counts.Add((2 * dSae) + features + parent);
+        if (!Fires(latentOf[parent], latents, activations) && Fires(latentOf[child], latents, activations)) counts.Add((2 * dSae) + (2 * features) + parent);
     }
 
     private static bool Fires(int latent, ReadOnlySpan<int> latents, ReadOnlySpan<float> activations) => latents.BinarySearch(latent) is >= 0 and var at && activations[at] > 0;

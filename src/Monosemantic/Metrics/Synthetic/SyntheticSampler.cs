@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
 
@@ -15,7 +16,7 @@ namespace Monosemantic.Metrics.Synthetic;
 public sealed class SyntheticSampler
 {
     private readonly SyntheticModel model;
-    private readonly double[] thresholds;
+    private readonly double[] thresholds, inverses;
     private readonly int[] unparented;
     private readonly float[] unparentedFactor;
     private readonly int rank, width;
@@ -28,6 +29,7 @@ public sealed class SyntheticSampler
         this.model = model;
         (width, rank) = (model.Config.HiddenDim, model.Config.Correlation?.Rank ?? 0);
         thresholds = NormalTail.Thresholds(model.Probabilities);
+        inverses = [.. model.Diagonal.Select(own => 1 / Math.Sqrt(own))];
         unparented = [.. Enumerable.Range(0, model.Config.NumFeatures).Where(i => model.Trees.Parents[i] < 0)];
         // Column by column, so that a common factor is added to all features at once.
         unparentedFactor = new float[unparented.Length * rank];
@@ -71,6 +73,30 @@ public sealed class SyntheticSampler
         };
     }
 
+    /// <summary>Fresh samples without end, in batches: nothing is stored, and every batch can be drawn again.</summary>
+    /// <param name="rows">Rows in a batch.</param>
+    /// <param name="firstBatch">Number of the batch to begin with, from 0.</param>
+    public IEnumerable<ActivationBatch> Batches(int rows, long firstBatch = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        for (long batch = firstBatch; ; batch++)
+        {
+            long[] samples = [.. Enumerable.Range(0, rows).Select(row => (batch * rows) + row)];
+            float[] x = new float[rows * width];
+            Draw(samples, x);
+            yield return new ActivationBatch
+            {
+                Rows = rows,
+                DModel = width,
+                Index = batch,
+                Values = x,
+                Documents = [.. samples.Select(sample => (int)(sample / SyntheticStore.DocumentRows))],
+                Positions = [.. samples.Select(sample => (int)(sample % SyntheticStore.DocumentRows))],
+                Tokens = new int[rows],
+            };
+        }
+    }
+
     private (int Feature, float Value)[] Features(SeededRandom random, Scratch scratch)
     {
         Span<float> common = scratch.Common, latent = scratch.Latent;
@@ -111,7 +137,7 @@ public sealed class SyntheticSampler
 
     private bool Fires(int feature, float latent, SeededRandom random)
     {
-        double chance = rank == 0 ? model.Probabilities[feature] : NormalTail.Above((thresholds[feature] - latent) / Math.Sqrt(model.Diagonal[feature]));
+        double chance = rank == 0 ? model.Probabilities[feature] : NormalTail.Above((thresholds[feature] - latent) * inverses[feature]);
         return random.NextDouble() < chance;
     }
 

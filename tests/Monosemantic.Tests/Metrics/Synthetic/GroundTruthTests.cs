@@ -40,6 +40,7 @@ public sealed class GroundTruthTests : IDisposable
         IReadOnlyDictionary<string, MetricValue> numbers = Compare(truth, [5, 3, 0, 1, 7, 2, 6, 4], 8);
         foreach (string name in new[] { "mcc", "mmcs_dictionary_to_truth", "mmcs_truth_to_dictionary", "recovered_fraction", "uniqueness", "precision", "recall", "f1", "accuracy", "activation_ratio" }) Assert.Equal(1, numbers[name].Value!.Value, 4);
         Assert.Equal(0, numbers["dead_latents"].Value);
+        Assert.Equal(2, numbers["true_l0"].Value!.Value, 0.1);
         Assert.Null(numbers["absorption"].Value);
     }
 
@@ -68,6 +69,10 @@ public sealed class GroundTruthTests : IDisposable
         IReadOnlyDictionary<string, MetricValue> numbers = Compare(truth, sae);
         // Both children active: child 1 absorbs, and with it the pair with child 2 counts too. P(child 1 | a child pair) = 1/2 + 1/2 * 1/2.
         Assert.Equal(0.75, numbers["absorption"].Value!.Value, 0.03);
+        // About 2,560 pairs of 64 documents: a standard error of about a hundredth.
+        Assert.InRange(numbers["absorption"].High!.Value - numbers["absorption"].Low!.Value, 0.01, 0.08);
+        Assert.All(new[] { "precision", "recall", "f1", "accuracy", "true_l0", "activation_ratio" }, name => Assert.InRange(numbers[name].Value!.Value, numbers[name].Low!.Value - 1e-9, numbers[name].High!.Value + 1e-9));
+        Assert.All(new[] { "mcc", "uniqueness" }, name => Assert.Equal("it depends on the weights alone", numbers[name].NoInterval));
     }
 
     [Fact]
