@@ -107,6 +107,14 @@ public static class ScanRun
         return evidence with { Features = features };
     }
 
+    // Its k, or, where a threshold decides, its mean L0 on the first rows: features and neurons are to say as much of a token.
+    private static int FeaturesPerToken(SparseAutoencoder sae, ActivationStore store)
+    {
+        if (sae.Config.K > 0) return sae.Config.K;
+        ActivationBatch first = store.Read(RowsAtOnce).First();
+        return Math.Max(1, (int)Math.Round(sae.EncodeSparse(first.Span, first.Rows).Count / (double)first.Rows));
+    }
+
     private static NeuronBasis Neurons(ActivationStore store, HookPoint at, int k)
     {
         StoreStatistics statistics = store.Manifest.Statistics;
@@ -137,7 +145,7 @@ public static class ScanRun
             HookPoint = plan.HookPoint,
             DModel = sae.Config.DModel,
             DSae = sae.Config.DSae,
-            K = sae.Config.K,
+            K = sae.Config.K > 0 ? sae.Config.K : null,
             Corpus = $"{plan.Corpus.Source} {plan.Corpus.Version}".TrimEnd(),
             TokensTrained = sae.Provenance.Tokens ?? 0,
             RowsScanned = evidence.Rows,
@@ -161,7 +169,7 @@ public static class ScanRun
     /// <summary>What a scan reads, opened.</summary>
     private sealed record ScanInputs(ScanConfig Config, ActivationStore Store, SparseAutoencoder Sae, Transformer Model, HookPoint At)
     {
-        internal NeuronBasis? Neurons { get; } = Config.Neurons ? ScanRun.Neurons(Store, At, Sae.Config.K) : null;
+        internal NeuronBasis? Neurons { get; } = Config.Neurons ? ScanRun.Neurons(Store, At, ScanRun.FeaturesPerToken(Sae, Store)) : null;
     }
 
     // Only models trained by this tool carry their own numbers.
