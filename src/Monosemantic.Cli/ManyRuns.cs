@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Monosemantic.Dictionaries;
 using Monosemantic.Metrics;
+using Monosemantic.Reports;
 using Monosemantic.Runtime;
 using Monosemantic.Training;
 
@@ -19,9 +20,8 @@ internal static class ManyRuns
     /// <param name="DeadFraction">Share of features that did not fire there.</param>
     private sealed record Line(string Name, string Architecture, int DSae, long? Tokens, double? L0, double? Fvu, double? DeadFraction);
 
-    internal static void Train(JsonObject settings, string source, string[] overrides, OpenSources sources, string folder, bool resume, bool quiet, CancellationToken cancellation)
+    internal static void Train(SaeGroupRun[] runs, OpenSources sources, string folder, bool resume, bool quiet, CancellationToken cancellation)
     {
-        SaeGroupRun[] runs = [.. Parse(settings, source, overrides, folder)];
         long total = runs.Sum(run => run.Config.TotalSteps);
         Terminal.WithProgress(quiet, progress =>
         {
@@ -30,16 +30,27 @@ internal static class ManyRuns
         });
         Line[] lines = [.. runs.Select(run => Measure(run, sources, cancellation))];
         JsonFile.Write(Path.Combine(folder, "runs.json"), lines);
+        ParetoPoint[] points = [.. lines.Where(line => line.Fvu is not null).Select(line => new ParetoPoint(line.Name, line.L0!.Value, line.Fvu!.Value))];
+        string picture = Path.Combine(folder, "pareto.html");
+        if (points.Length > 0) ChartPage.Write(picture, "L0 against loss", Plots.Pareto(points));
         if (quiet)
         {
             Console.Out.Write(JsonFile.ToText(lines));
             return;
         }
         Terminal.PrintTable("trained", lines.Select(line => (line.Name, $"{line.Architecture}, {line.DSae:N0} features{(line.Fvu is { } fvu ? $", L0 {line.L0:F1}, FVU {fvu:F4}, dead {line.DeadFraction:P1}" : "")}")));
-        Console.Out.WriteLine($"written: {Path.Combine(folder, "runs.json")}");
+        Console.Out.WriteLine($"written: {Path.Combine(folder, "runs.json")}{(points.Length > 0 ? $", {picture}" : "")}");
     }
 
-    private static IEnumerable<SaeGroupRun> Parse(JsonObject settings, string source, string[] overrides, string folder)
+    /// <summary>The runs of a run file, checked.</summary>
+    internal static SaeGroupRun[] Parse(JsonObject settings, string source, string[] overrides, string folder)
+    {
+        SaeGroupRun[] runs = [.. Each(settings, source, overrides, folder)];
+        foreach (SaeGroupRun run in runs) run.Config.Check($"{source}, run {run.Name}");
+        return runs;
+    }
+
+    private static IEnumerable<SaeGroupRun> Each(JsonObject settings, string source, string[] overrides, string folder)
     {
         int number = 0;
         foreach (JsonNode? node in settings["runs"]!.AsArray())

@@ -14,8 +14,7 @@ namespace Monosemantic.Benchmarks;
 /// <param name="PublishedMcc">Published MCC.</param>
 /// <param name="PublishedExplainedVariance">Published explained variance.</param>
 /// <param name="Recipe">The common settings with an L0, or with a coefficient where that is what decides the L0.</param>
-/// <param name="Start">The first coefficient to try; null where the L0 is set as such.</param>
-internal sealed record BenchmarkedArchitecture(string Name, double? PublishedF1, double? PublishedMcc, double? PublishedExplainedVariance, Func<SaeTrainingConfig, double, SaeTrainingConfig> Recipe, double? Start = null);
+internal sealed record BenchmarkedArchitecture(string Name, double? PublishedF1, double? PublishedMcc, double? PublishedExplainedVariance, Func<SaeTrainingConfig, double, SaeTrainingConfig> Recipe);
 
 /// <summary>What training one architecture came to.</summary>
 internal sealed record SynthSaeResult(string Architecture, long Samples, double Seconds, double L0, double TrueL0, double F1, double Precision, double Recall, double Mcc, double Uniqueness, double ExplainedVariance, double Shrinkage, double DeadLatents);
@@ -35,7 +34,7 @@ internal sealed record SynthSaeBenchmarkResult(string Preset, int DSae, IReadOnl
 internal static class SynthSaeBenchmark
 {
     private const string Full = "synth-sae-bench-16k", Small = "synth-sae-bench-4k";
-    private const int Batch = 1024, TestBatches = 60, FullSteps = 20, MostPilots = 5;
+    private const int Batch = 1024, TestBatches = 60, FullSteps = 20;
     private const long FullSamples = 200_000_000, FarAway = 1 << 20;
 
     // Published: SAELens docs/synth_sae_bench.md, table for L0 = 25. One line each.
@@ -44,8 +43,8 @@ internal static class SynthSaeBenchmark
         new("topk", null, null, null, (config, l0) => config with { K = l0 }),
         new("batch_topk", 0.7316, 0.7574, 0.7923, (config, l0) => config with { K = l0 }),
         new("matryoshka_batch_topk", 0.8793, 0.7927, 0.7792, (config, l0) => config with { K = l0, Matryoshka = new() { Widths = [config.DSae / 32, config.DSae / 8, config.DSae / 2] } }),
-        new("jumprelu", 0.7317, 0.7527, 0.7951, (config, coefficient) => config with { JumpRelu = new() { InitThreshold = 1, Bandwidth = 1 }, Sparsity = config.Sparsity with { Coefficient = coefficient } }, Start: 1),
-        new("relu", 0.5562, 0.6039, 0.7654, (config, coefficient) => config with { Sparsity = config.Sparsity with { Coefficient = coefficient, WarmUpFraction = 1.0 / 3 } }, Start: 2),
+        new("jumprelu", 0.7317, 0.7527, 0.7951, (config, l0) => config with { DecoderInitNorm = 0.5, JumpRelu = new() { InitThreshold = 1, Bandwidth = 1 }, Sparsity = config.Sparsity with { Coefficient = 1, L0Tuning = Tuning(config, l0, 0) } }),
+        new("relu", 0.5562, 0.6039, 0.7654, (config, l0) => config with { Sparsity = config.Sparsity with { Coefficient = 2, WarmUpFraction = 1.0 / 3, L0Tuning = Tuning(config, l0, 1.0 / 3) } }),
     ];
 
     internal static int Run(string[] options)
@@ -75,9 +74,7 @@ internal static class SynthSaeBenchmark
     {
         var clock = Stopwatch.StartNew();
         var sampler = new SyntheticSampler(truth);
-        double setting = architecture.Start is null ? l0 : Tuned(architecture, coefficient => Trainer(architecture, truth, sampler, dSae, coefficient, samples / 4, lr), l0);
-        clock.Restart();
-        using SaeTrainer trainer = Trainer(architecture, truth, sampler, dSae, setting, samples, lr);
+        using SaeTrainer trainer = Trainer(architecture, truth, sampler, dSae, l0, samples, lr);
         foreach (TrainStep _ in trainer.Run()) { }
         double seconds = clock.Elapsed.TotalSeconds;
         using SparseAutoencoder sae = trainer.Snapshot();
@@ -97,27 +94,9 @@ internal static class SynthSaeBenchmark
         return new SaeTrainer(architecture.Recipe(common, setting), new() { DModel = truth.Config.HiddenDim, BatchesFrom = first => sampler.Batches(Batch, first) });
     }
 
-    // Shorter runs with other coefficients, by the slope between the last two in logarithms, until one comes out near the L0. The
-    // published runs move the coefficient while they train instead.
-    private static double Tuned(BenchmarkedArchitecture architecture, Func<double, SaeTrainer> trainer, int l0)
-    {
-        (double at, double reached) = (Math.Log(architecture.Start!.Value), L0Of(Math.Log(architecture.Start.Value)));
-        double slope = -1;
-        for (int pilot = 0; pilot < MostPilots && Math.Abs(reached - Math.Log(l0)) > 0.05; pilot++)
-        {
-            double next = at + Math.Clamp((Math.Log(l0) - reached) / slope, -2, 2), found = L0Of(next);
-            if (Math.Abs(next - at) > 1e-6 && (found - reached) / (next - at) is < -0.1 and var steepness) slope = steepness;
-            (at, reached) = (next, found);
-        }
-        return Math.Exp(at + ((Math.Log(l0) - reached) / slope));
-
-        double L0Of(double log)
-        {
-            using SaeTrainer pilot = trainer(Math.Exp(log));
-            double[] last = [.. pilot.Run().Select(step => step.L0).TakeLast(20)];
-            return Math.Log(Math.Max(0.1, last.Average()));
-        }
-    }
+    // The published controller, as much faster as the run is shorter.
+    private static L0TuningConfig Tuning(SaeTrainingConfig config, double l0, double start) =>
+        new() { Target = l0, StartFraction = start, Rate = Math.Clamp(3e-4 * FullSamples / Batch / config.TotalSteps, 3e-4, 0.05) };
 
     private static IEnumerable<ActivationBatch> Test(SyntheticSampler sampler) => sampler.Batches(Batch, FarAway).Take(TestBatches);
 
@@ -131,7 +110,7 @@ internal static class SynthSaeBenchmark
     private static double FullRate(BenchmarkedArchitecture architecture)
     {
         SyntheticModel truth = SyntheticModel.Create(SyntheticPreset.Find(Full).Config with { Orthogonalization = null });
-        using SaeTrainer trainer = Trainer(architecture, truth, new(truth), 4096, architecture.Start ?? 25, FullSamples, 3e-4);
+        using SaeTrainer trainer = Trainer(architecture, truth, new(truth), 4096, 25, FullSamples, 3e-4);
         var seconds = new List<double>();
         var clock = Stopwatch.StartNew();
         foreach (TrainStep _ in trainer.Run())

@@ -32,20 +32,27 @@ internal static class TrainCommand
             JsonObject settings = RunFile.ReadObject(path);
             bool quiet = parsed.GetValue(json);
             string folder = parsed.GetRequiredValue(output), source = path ?? "the settings";
-            string[] overrides = parsed.GetValue(set) ?? [];
+            // Settings first: what is wrong with them needs no activations to be said.
+            SaeGroupRun[]? runs = settings["runs"] is JsonArray ? ManyRuns.Parse(settings, source, parsed.GetValue(set) ?? [], folder) : null;
+            SaeTrainingConfig? config = runs is null ? OneConfig(settings, source, parsed.GetValue(set) ?? []) : null;
             using OpenSources open = sources.Open(parsed, quiet, cancellation);
-            if (settings["runs"] is JsonArray) ManyRuns.Train(settings, source, overrides, open, folder, parsed.GetValue(resume), quiet, cancellation);
-            else One(settings, source, overrides, open, folder, parsed.GetValue(resume), parsed.GetValue(board), quiet, cancellation);
+            if (runs is not null) ManyRuns.Train(runs, open, folder, parsed.GetValue(resume), quiet, cancellation);
+            else One(config!, open, folder, parsed.GetValue(resume), parsed.GetValue(board), quiet, cancellation);
             return Task.FromResult(0);
         });
         return command;
     }
 
-    private static void One(JsonObject settings, string source, string[] overrides, OpenSources sources, string folder, bool resume, string? board, bool quiet, CancellationToken cancellation)
+    private static SaeTrainingConfig OneConfig(JsonObject settings, string source, string[] overrides)
     {
         RunFile.Apply(settings, overrides);
         var config = RunFile.Parse<SaeTrainingConfig>(settings, source);
         config.Check(source);
+        return config;
+    }
+
+    private static void One(SaeTrainingConfig config, OpenSources sources, string folder, bool resume, string? board, bool quiet, CancellationToken cancellation)
+    {
         TensorBoardLog? events = board is null ? null : new TensorBoardLog(board);
         using SparseAutoencoder sae = Terminal.WithProgress(quiet, progress =>
             SaeTrainer.Train(config, sources.Input(config), folder, resume, TrainProgress.Of(progress, config, events), cancellation: cancellation));

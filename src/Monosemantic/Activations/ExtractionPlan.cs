@@ -7,7 +7,7 @@ namespace Monosemantic.Activations;
 public sealed record ExtractionPlan
 {
     // Measured: what hashing, compressing and a shard's task take beside their data, once and for each store.
-    private const long SmallParts = 16 << 20, SmallPartsPerStore = 6 << 20;
+    private const long SmallParts = 28 << 20, SmallPartsPerStore = 6 << 20;
 
     /// <summary>Rows at each hook point; at most, where outliers are left out.</summary>
     public required long Rows { get; init; }

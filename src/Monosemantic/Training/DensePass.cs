@@ -83,7 +83,7 @@ internal sealed unsafe class DensePass(SaeTrainingConfig config, TrainingRule ru
     // (sum v^p) of each token, over all features.
     private void RowPowers(int start, int rows, StepContext step, double[] into, double power)
     {
-        float* valuesAt = At(values);
+        float* valuesAt = At(rule.PenalisesPres ? pres : values);
         Array.Clear(into, start, rows);
         for (int feature = 0; feature < weights.DSae; feature++)
         {

@@ -8,7 +8,7 @@ internal static class LearningRateSchedule
     /// <param name="step">The step, from 0.</param>
     internal static double At(SaeTrainingConfig config, long step)
     {
-        long total = config.TotalSteps, decaySteps = (long)(config.LrDecayFraction * total);
+        long total = config.TotalSteps, decaySteps = (long)Math.Round(config.LrDecayFraction * total);
         double rise = config.LrWarmUpSteps == 0 ? 1 : Math.Min((step + (config.LrWarmUpFromZero ? 0 : 1)) / (double)config.LrWarmUpSteps, 1);
         if (config.Resampling is { WarmUpSteps: > 0 } resampling && step >= resampling.Every) rise = Math.Min(step % resampling.Every / (double)resampling.WarmUpSteps, 1);
         double left = decaySteps == 0 ? 1 : Math.Min((total - step) / (double)decaySteps, 1);

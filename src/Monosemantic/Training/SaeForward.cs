@@ -245,8 +245,9 @@ internal sealed unsafe class SaeForward : IDisposable
         {
             int end = tile.RowEnds[row];
             rule.Activate(tile.Features + at, tile.Pres + at, tile.Values + at, end - at, step);
-            if (powers) step.RowPowers[start + row] = SparsityTerm.RowPower(rule.Options, tile.Features + at, tile.Values + at, end - at, step, step.Power);
-            if (step.NextPower is { } next) step.NextRowPowers[start + row] = SparsityTerm.RowPower(rule.Options, tile.Features + at, tile.Values + at, end - at, step, next);
+            float* penalised = (rule.PenalisesPres ? tile.Pres : tile.Values) + at;
+            if (powers) step.RowPowers[start + row] = SparsityTerm.RowPower(rule.Options, tile.Features + at, penalised, end - at, step, step.Power);
+            if (step.NextPower is { } next) step.NextRowPowers[start + row] = SparsityTerm.RowPower(rule.Options, tile.Features + at, penalised, end - at, step, next);
             at = end;
         }
         Reconstruction.Decode(tile, start, rows, At(targets), bases is null ? null : At(bases));

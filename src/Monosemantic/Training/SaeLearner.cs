@@ -272,6 +272,7 @@ internal sealed unsafe class SaeLearner : IDisposable
         if (Rule.Options.PreActCoefficient > 0) terms.Add(new("pre_act", pull));
         if (HasAuxiliary) terms.Add(new("aux", config.AuxCoefficient * (aux?.Loss ?? 0)));
         if (ghosts is not null) terms.Add(new("ghost", ghost));
+        Sparsity.Tune(Updates, l0);
         if (config.Sparsity.PAnnealing is not null) Sparsity.Record(Updates, penalty / Math.Max(step.Sparsity, double.Epsilon), forward.NextPowerLoss());
         return new(terms.Sum(term => term.Value), error, aux?.Loss ?? 0, variance, (int)Math.Min(active, int.MaxValue), dead, terms.ToImmutable());
     }

@@ -322,6 +322,7 @@ public sealed record SaeTrainingConfig
             (Sparsity.WarmUpSteps < 0, $"sparsity.warm_up_steps is {Sparsity.WarmUpSteps}; it must be at least 0"),
             (Sparsity.WarmUpFraction is < 0 or > 1, $"sparsity.warm_up_fraction is {Sparsity.WarmUpFraction}; it must be 0..1"),
             (!(Sparsity.P > 0), $"sparsity.p is {Sparsity.P}; it must be above 0"),
+            (Sparsity.L0Tuning is { } tuning && !(tuning.Target > 0 && tuning.Rate is > 0 and < 1 && tuning.StartFraction is >= 0 and <= 1), "sparsity.l0_tuning needs a target above 0, a rate above 0 and below 1, and a start_fraction of 0..1"),
             (!(Sparsity.TargetL0 > 0), $"sparsity.target_l0 is {Sparsity.TargetL0}; it must be above 0"),
             (!(JumpRelu.Bandwidth > 0), $"jump_relu.bandwidth is {JumpRelu.Bandwidth}; it must be above 0"),
             (!(JumpRelu.InitThreshold > 0), $"jump_relu.init_threshold is {JumpRelu.InitThreshold}; it must be above 0"),

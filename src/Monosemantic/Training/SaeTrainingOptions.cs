@@ -32,6 +32,22 @@ public sealed record SparsityConfig
 
     /// <summary>Lowers p while training; default null: p stays.</summary>
     public PAnnealingConfig? PAnnealing { get; init; }
+
+    /// <summary>Moves the coefficient while training until so many features fire as asked for; default null: it stays.</summary>
+    public L0TuningConfig? L0Tuning { get; init; }
+}
+
+/// <summary>A controller of the sparsity coefficient. Source: SynthSAEBench's coefficient autotuner.</summary>
+public sealed record L0TuningConfig
+{
+    /// <summary>Features per token that are asked for; default 25.</summary>
+    public double Target { get; init; } = 25;
+
+    /// <summary>Largest relative change of the coefficient in a step; default 3e-4, which takes some ten thousand steps.</summary>
+    public double Rate { get; init; } = 3e-4;
+
+    /// <summary>Share of all steps after which it begins; default 0.</summary>
+    public double StartFraction { get; init; }
 }
 
 /// <summary>p-annealing: the exponent falls in equal parts, and the coefficient changes with it so that the loss stays as large. Source: dictionary_learning.</summary>

@@ -46,7 +46,7 @@ internal sealed record GoldenRun(SaeTrainingConfig Config, ImmutableArray<Golden
             Sparsity = SaePresets.SaeLens.Sparsity with
             {
                 Loss = cfg.TryGetProperty("jumprelu_sparsity_loss_mode", out JsonElement mode) ? mode.GetString() == "tanh" ? SparsityLoss.Tanh : SparsityLoss.Step : architecture == "standard" ? SparsityLoss.Lp : null,
-                Coefficient = Number(cfg, "l1_coefficient") ?? Number(cfg, "l0_coefficient") ?? 1,
+                Coefficient = Number(run.GetProperty("coefficients"), "l1") ?? Number(run.GetProperty("coefficients"), "l0") ?? Number(cfg, "l1_coefficient") ?? Number(cfg, "l0_coefficient") ?? 1,
                 P = Number(cfg, "lp_norm") ?? 1,
                 TanhScale = Number(cfg, "jumprelu_tanh_scale") ?? 4,
             },

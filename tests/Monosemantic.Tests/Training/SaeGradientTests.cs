@@ -31,6 +31,7 @@ public sealed class SaeGradientTests(ITestOutputHelper output)
         ("relu, tanh, ghosts", Plain("relu") with { GhostGradients = 1, Sparsity = new() { Loss = SparsityLoss.Tanh, Coefficient = 0.2 } }),
         ("gated", Plain("gated") with { Sparsity = new() { Coefficient = 0.3 } }),
         ("gated, decoder trained", Plain("gated") with { GateTrainsDecoder = true, Sparsity = new() { Coefficient = 0.3, WeightedByDecoderNorm = false } }),
+        ("gated, lp", Plain("gated") with { Sparsity = new() { Loss = SparsityLoss.Lp, P = 1.7, Coefficient = 0.3 } }),
         ("jumprelu, step", Plain("jumprelu") with { JumpRelu = new() { Bandwidth = 0.4 }, Sparsity = new() { Coefficient = 0.2 } }),
         ("jumprelu, tanh, pull", Plain("jumprelu") with { JumpRelu = new() { Bandwidth = 0.4, PreActCoefficient = 0.1, Parameter = ThresholdParameter.Rectified }, Sparsity = new() { Loss = SparsityLoss.Tanh, Coefficient = 0.2 } }),
         ("jumprelu, target", Plain("jumprelu") with { JumpRelu = new() { Bandwidth = 0.5, StepOnOutput = true, Parameter = ThresholdParameter.Direct }, Sparsity = new() { Loss = SparsityLoss.TargetL0, TargetL0 = 3, Coefficient = 0.2 } }),

@@ -23,6 +23,7 @@ public sealed class SaeTrainingFeatureTests : IDisposable
         ["batch_topk"] = Small with { Architecture = "batch_topk", BatchThreshold = new() { StartStep = 3 } },
         ["matryoshka"] = Small with { Architecture = "matryoshka_batch_topk" },
         ["jumprelu"] = Small with { Architecture = "jumprelu", JumpRelu = new() { PreActCoefficient = 0.01, Bandwidth = 0.3 }, Sparsity = new() { Coefficient = 0.1, WarmUpSteps = 20 } },
+        ["l0 tuning"] = Small with { Architecture = "relu", Sparsity = new() { Coefficient = 0.1, L0Tuning = new() { Target = 4, Rate = 0.05, StartFraction = 0.1 } } },
         ["gated"] = Small with { Architecture = "gated", Sparsity = new() { Coefficient = 0.2 } },
         ["p-annealing"] = Small with { Architecture = "relu", Sparsity = new() { Loss = SparsityLoss.Lp, Coefficient = 0.1, PAnnealing = new() { PEnd = 0.5, Start = 10, Updates = 4, QueueLength = 3 } } },
         ["resampling"] = Small with { Resampling = new() { Every = 12, Times = 2, Inputs = 1500, WarmUpSteps = 3 } },
@@ -162,6 +163,18 @@ public sealed class SaeTrainingFeatureTests : IDisposable
                 float length = kind == ResamplingKind.BatchError ? inputs[^1][cosine.argmax().item<long>()].norm().item<float>() : 1;
                 Assert.Equal(0.2f * living.item<float>() * length, encoder.norm().item<float>(), 1e-3f);
             }
+        }
+    }
+
+    [Fact]
+    public void Tuning_the_coefficient_reaches_the_L0_that_is_asked_for()
+    {
+        foreach (string architecture in new[] { "relu", "jumprelu" })
+        {
+            var config = Small with { Architecture = architecture, Steps = 1500, JumpRelu = new() { InitThreshold = 0.3, Bandwidth = 0.5 }, Sparsity = new() { Coefficient = 0.1, L0Tuning = new() { Target = 4, Rate = 0.03 } } };
+            using var trainer = new SaeTrainer(config, data.Input(300));
+            double l0 = trainer.Run().TakeLast(100).Average(step => step.L0);
+            Assert.InRange(l0, 3.5, 4.5);
         }
     }
 

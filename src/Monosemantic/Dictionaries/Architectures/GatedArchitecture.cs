@@ -46,6 +46,8 @@ internal sealed class GatedArchitecture : SaeArchitecture
 
         internal override bool CanBeDense => true;
 
+        internal override bool PenalisesPres => true;
+
         internal override Func<RowSelector> Selector(StepContext step) => () => new ThresholdSelection((nint)Weights.BEncAt, (nint)Weights.Zeros, Weights.DSae);
 
         internal override void Activate(int* features, float* pres, float* values, int count, StepContext step)

@@ -85,6 +85,9 @@ internal abstract unsafe class TrainingRule(RuleOptions options, SaeWeights weig
     /// <summary>Whether the pre-activations are decoded too, as a second reconstruction.</summary>
     internal virtual bool HasSecond => false;
 
+    /// <summary>Whether the sparsity loss is one of the pre-activations, not of f.</summary>
+    internal virtual bool PenalisesPres => false;
+
     /// <summary>Whether the code can have so many entries that dense arithmetic is cheaper.</summary>
     internal virtual bool CanBeDense => false;
 
