@@ -20,6 +20,7 @@ public static class CommandLineApp
         StoreCommand.Create,
         TrainCommand.Create,
         EvalCommand.Create,
+        SaeCommand.Create,
         SynthCommand.Create,
         ScanCommand.Create,
         ReportCommand.Create,

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Monosemantic.Dictionaries;
+using Monosemantic.Dictionaries.Formats;
 using Monosemantic.Metrics.Synthetic;
 using Monosemantic.Models;
 using Monosemantic.Runtime;
@@ -11,6 +13,8 @@ internal static class ListCommand
     private static readonly IReadOnlyList<(string Name, string Summary, Func<IEnumerable<(string Name, string Summary)>> Rows)> Registries =
     [
         ("families", "model families that can be loaded", () => ModelFamily.Listing),
+        ("architectures", "kinds of sparse autoencoder", () => SaeArchitecture.All.Select(kind => (kind.Name, kind.Summary))),
+        ("formats", "file formats of sparse autoencoders", () => SaeFormat.All.Select(format => (format.Name, $"{format.Summary} ({(format.Writes ? "read and written" : "read")}: {format.Layout})"))),
         ("synthetic", "ready-made synthetic data", () => SyntheticPreset.All.Select(preset => (preset.Name, preset.Summary))),
     ];
 
