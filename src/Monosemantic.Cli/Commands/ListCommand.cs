@@ -15,6 +15,7 @@ internal static class ListCommand
         ("families", "model families that can be loaded", () => ModelFamily.Listing),
         ("architectures", "kinds of sparse autoencoder", () => SaeArchitecture.All.Select(kind => (kind.Name, kind.Summary))),
         ("formats", "file formats of sparse autoencoders", () => SaeFormat.All.Select(format => (format.Name, $"{format.Summary} ({(format.Writes ? "read and written" : "read")}: {format.Layout})"))),
+        ("releases", "published sparse autoencoders that are known by the folders they lie in", () => SaeCatalogue.All.Select(release => (release.Name, $"{release.Format} of {release.Model} at {release.HookPoint} ({(release.Repository is { } repository ? $"{repository}/" : "")}{release.Layout})"))),
         ("synthetic", "ready-made synthetic data", () => SyntheticPreset.All.Select(preset => (preset.Name, preset.Summary))),
     ];
 

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text.RegularExpressions;
 using Monosemantic.Runtime;
 using Monosemantic.Runtime.TensorFiles;
 using TorchSharp;
@@ -11,7 +10,7 @@ namespace Monosemantic.Dictionaries.Formats;
 /// Gemma Scope: <c>params.npz</c>, JumpReLU, b_dec not subtracted from the inputs, nothing to normalise. The file says
 /// nothing of where it belongs; the folders that it lies in do, where they are named as in the release.
 /// </summary>
-internal sealed partial class GemmaScopeFormat : SaeFormat
+internal sealed class GemmaScopeFormat : SaeFormat
 {
     private const string WeightsName = "params.npz";
 
@@ -48,12 +47,6 @@ internal sealed partial class GemmaScopeFormat : SaeFormat
         SaeConfig config = new() { Architecture = "jumprelu", DModel = (int)d, DOut = outputs == d ? null : (int)outputs, DSae = (int)f, SubtractBDec = false };
         SaeOrigin origin = new() { Format = Name, Dtype = "float32" };
         string path = Path.GetFullPath(files.Folder).Replace('\\', '/');
-        if (Release().Match(path) is { Success: true } release)
-        {
-            origin = origin with { Model = $"google/gemma-2-{release.Groups["size"].Value}{(release.Groups["kind"].Value == "it" ? "-it" : "")}" };
-            (string hook, string? hookOut) = Hooks(release.Groups["site"].Value, path);
-            config = config with { HookPoint = hook, HookPointOut = hookOut };
-        }
         if (path.Contains("/embedding/", StringComparison.Ordinal)) Embedding(tensors, d, notes);
         return SaeImport.Of(this, files.Of(WeightsName), config, tensors, origin, notes);
     }
@@ -65,24 +58,4 @@ internal sealed partial class GemmaScopeFormat : SaeFormat
         tensors["W_dec"] = tensors["W_dec"] * Math.Sqrt(d);
         notes.Add("of the embedding: W_enc is divided and W_dec multiplied by sqrt(d), as SAELens does");
     }
-
-    private static (string Hook, string? HookOut) Hooks(string site, string path)
-    {
-        if (path.Contains("/embedding/", StringComparison.Ordinal)) return ("hook_embed", null);
-        if (Layer().Match(path) is not { Success: true } layer) return ("", null);
-        string block = $"blocks.{layer.Groups[1].Value}";
-        return site switch
-        {
-            "res" => ($"{block}.hook_resid_post", null),
-            "mlp" => ($"{block}.hook_mlp_out", null),
-            "att" => ($"{block}.attn.hook_z", null),
-            _ => ($"{block}.ln2.hook_normalized", $"{block}.hook_mlp_out"),
-        };
-    }
-
-    [GeneratedRegex(@"gemma-scope-(?<size>\d+b)-(?<kind>pt|it)-(?<site>res|mlp|att|transcoders)(?=[/_.-]|$)")]
-    private static partial Regex Release();
-
-    [GeneratedRegex(@"/layer_(\d+)(?=/|$)")]
-    private static partial Regex Layer();
 }

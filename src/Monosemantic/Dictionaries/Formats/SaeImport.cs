@@ -32,6 +32,7 @@ public sealed class SaeImport : IDisposable
     /// <summary>Makes the autoencoder, naming the file where tensors do not fit.</summary>
     internal static SaeImport Of(SaeFormat format, string source, SaeConfig config, IEnumerable<KeyValuePair<string, Tensor>> tensors, SaeOrigin origin, IEnumerable<string>? notes = null, bool foldNorms = false, Tensor? logFrequency = null)
     {
+        (config, origin, string? placed) = SaeCatalogue.Complete(source, config, origin);
         config.Check(source);
         SparseAutoencoder sae = SparseAutoencoder.FromTensors(config, [.. tensors], new SaeProvenance { Origin = origin });
         if (foldNorms)
@@ -39,7 +40,7 @@ public sealed class SaeImport : IDisposable
             using SparseAutoencoder unfolded = sae;
             sae = unfolded.FoldDecoderNorms();
         }
-        return new SaeImport(format, sae, notes ?? []) { LogFrequency = logFrequency?.DetachFromDisposeScope() };
+        return new SaeImport(format, sae, [.. notes ?? [], .. placed is null ? [] : new[] { placed }]) { LogFrequency = logFrequency?.DetachFromDisposeScope() };
     }
 
     /// <summary>Frees the autoencoder.</summary>

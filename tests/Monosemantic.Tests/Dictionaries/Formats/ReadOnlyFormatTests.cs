@@ -30,9 +30,22 @@ public sealed class ReadOnlyFormatTests : IDisposable
         Tensor pre = x.mm(wEnc) + bEnc, f = pre * pre.gt(threshold);
 
         SaeImport found = Check(path, "gemma_scope", f, f.mm(wDec) + bDec);
+        Assert.Equal(2, found.Missing.Length);
+    }
+
+    [Fact]
+    public void A_release_in_its_own_folders_is_placed_by_the_catalogue_and_another_width_is_not()
+    {
+        string path = Directory.CreateDirectory(Path.Combine(folder, "models--google--gemma-scope-2b-pt-res", "layer_12", "width_16k", "average_l0_82")).FullName;
+        NumpyWriter.WriteArchive(Path.Combine(path, "params.npz"), [new("W_enc", randn(2304, 3)), new("W_dec", randn(3, 2304)), new("b_enc", randn(3)), new("b_dec", randn(2304)), new("threshold", rand(3))]);
+        using SaeImport found = SaeFormat.Load(path);
+
         Assert.Equal("blocks.12.hook_resid_post", found.Sae.Config.HookPoint);
         Assert.Equal("google/gemma-2-2b", found.Sae.Provenance.Origin!.Model);
         Assert.Empty(found.Missing);
+        Assert.Contains(found.Notes, note => note.Contains("gemma-scope-2b-pt-res", StringComparison.Ordinal));
+        Assert.All(SaeCatalogue.All, release => Assert.Contains(SaeFormat.All, format => format.Name == release.Format));
+        Assert.Equal(SaeCatalogue.All.Length, SaeCatalogue.All.Select(release => release.Name).Distinct().Count());
     }
 
     [Fact]
