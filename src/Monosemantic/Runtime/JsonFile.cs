@@ -11,6 +11,7 @@ namespace Monosemantic.Runtime;
 public static class JsonFile
 {
     private const long MaxBytes = 256L << 20;
+    private const int MaxMessage = 1000;
 
     /// <summary>The options behind every artefact's JSON.</summary>
     public static JsonSerializerOptions Options { get; } = new()
@@ -72,8 +73,9 @@ public static class JsonFile
     {
         string message = failure.Message;
         int trailer = message.IndexOf(" Path: ", StringComparison.Ordinal);
-        string what = trailer > 0 ? message[..trailer] : message;
-        string where = failure.Path is { Length: > 0 } path ? $" at {path}" : "";
+        // The reader quotes what it read, whatever that is.
+        string what = Printable.UpTo(MaxMessage, trailer > 0 ? message[..trailer] : message);
+        string where = failure.Path is { Length: > 0 } path ? $" at {Printable.Of(path)}" : "";
         return failure.LineNumber is { } line ? $"{what}{where} (line {line + 1})" : what + where;
     }
 }

@@ -58,7 +58,7 @@ public sealed class SaeTrainerTests(ITestOutputHelper output) : IDisposable
 
         Assert.Equal(stopAt + 1, steps[0]);
         Assert.Equal(Bytes(whole), Bytes(halves));
-        Assert.Equal(["sae.json", "sae.safetensors"], Directory.EnumerateFileSystemEntries(halves).Select(path => Path.GetFileName(path)).Order());
+        Assert.Equal(["probes.safetensors", "sae.json", "sae.safetensors"], Directory.EnumerateFileSystemEntries(halves).Select(path => Path.GetFileName(path)).Order());
     }
 
     [Fact]

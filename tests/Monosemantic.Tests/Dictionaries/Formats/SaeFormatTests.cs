@@ -237,6 +237,15 @@ public sealed class SaeFormatTests : IDisposable
     }
 
     [Fact]
+    public void What_a_broken_config_holds_reaches_no_terminal()
+    {
+        string copy = Copy("saelens/standard/inference");
+        File.WriteAllText(Path.Combine(copy, "cfg.json"), "{\"d_in\": tru\u001b[31m\u0007}");
+
+        Assert.DoesNotContain(Refusal(copy), char.IsControl);
+    }
+
+    [Fact]
     public void Hostile_pickles_are_refused_by_the_name_that_they_ask_for()
     {
         string path = Path.Combine(folder, "hostile.pt");
