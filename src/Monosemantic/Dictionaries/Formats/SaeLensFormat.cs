@@ -54,8 +54,9 @@ internal sealed class SaeLensFormat : SaeFormat
             origin = origin with { InputsNeedScale = false };
             notes.Add($"the factor {scale:R} of {ScalerName}, by which inputs were multiplied, is folded into the weights");
         }
+        if (read.RescalesByNorm) FoldNorms(tensors);
         if (read.RescalesByNorm) notes.Add("decoder norms are folded into the encoder, as rescale_acts_by_decoder_norm asks for");
-        return SaeImport.Of(this, files.Of(WeightsName), read.Config, tensors, origin, notes, read.RescalesByNorm, SparsityFile.Read(files, read.Config.DSae));
+        return SaeImport.Of(this, files.Of(WeightsName), read.Config, tensors, origin, notes, logFrequency: SparsityFile.Read(files, read.Config.DSae));
     }
 
     /// <inheritdoc/>
@@ -99,7 +100,7 @@ internal sealed class SaeLensFormat : SaeFormat
         else tensors["b_enc"] = weights.Take("b_enc", f);
         if (read.Architecture is "batchtopk" or "matryoshka_batchtopk")
         {
-            tensors["threshold"] = BatchThreshold(weights, tensors, read, f, notes);
+            tensors["threshold"] = BatchThreshold(weights, f, notes);
         }
         else if (read.Config.Architecture == "jumprelu")
         {
@@ -110,12 +111,20 @@ internal sealed class SaeLensFormat : SaeFormat
         return tensors;
     }
 
-    // The threshold applies to what is ranked. Norms are folded after this, which multiplies thresholds too.
-    private static Tensor BatchThreshold(ForeignTensors weights, Dictionary<string, Tensor> tensors, SaeLensConfig read, long f, List<string> notes)
+    // It applies to what is ranked: where that is times the decoder norms, they are folded, and it stays.
+    private static Tensor BatchThreshold(ForeignTensors weights, long f, List<string> notes)
     {
         Tensor threshold = weights.Take("topk_threshold").expand(f);
         notes.Add($"a training checkpoint: the selection over a batch is replaced by the averaged threshold {threshold[0].item<float>():R}, as SAELens does for inference");
-        return read.RescalesByNorm ? threshold / tensors["W_dec"].norm(1).clamp_min(1e-8) : threshold;
+        return threshold;
+    }
+
+    private static void FoldNorms(Dictionary<string, Tensor> tensors)
+    {
+        Tensor norms = tensors["W_dec"].norm(1).clamp_min(1e-8);
+        tensors["W_enc"] = tensors["W_enc"] * norms;
+        tensors["b_enc"] = tensors["b_enc"] * norms;
+        tensors["W_dec"] = tensors["W_dec"] / norms.unsqueeze(1);
     }
 
     // Learned factors of versions before 6, applied to f before decoding.

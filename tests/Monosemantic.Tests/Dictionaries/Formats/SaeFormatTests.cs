@@ -169,6 +169,18 @@ public sealed class SaeFormatTests : IDisposable
     }
 
     [Fact]
+    public void A_batch_wide_selection_goes_from_SAELens_to_the_class_that_dictionary_learning_has_for_it()
+    {
+        string target = Path.Combine(folder, "out");
+        SaeConversionResult written = SaeConversion.Run(Path.Combine(Fixtures, "saelens", "batchtopk", "training_checkpoint"), null, "dictionary_learning", target, lossy: false);
+
+        Assert.Equal(0, written.FeatureActsError);
+        JsonNode trainer = JsonNode.Parse(File.ReadAllText(Path.Combine(target, "config.json")))!["trainer"]!;
+        Assert.Equal("BatchTopKSAE", (string)trainer["dict_class"]!);
+        Assert.Equal(6, (int)trainer["k"]!);
+    }
+
+    [Fact]
     public void The_sparsity_file_goes_along()
     {
         string copy = Copy("saelens/standard/inference"), native = Path.Combine(folder, "native"), back = Path.Combine(folder, "back");
