@@ -21,6 +21,7 @@ public static class CommandLineApp
         ImportCommand.Create,
         TrainCommand.Create,
         EvalCommand.Create,
+        SaeCommand.Create,
         SynthCommand.Create,
         SuperpositionCommand.Create,
         SweepCommand.Create,

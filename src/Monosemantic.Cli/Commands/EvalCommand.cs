@@ -40,7 +40,7 @@ internal static class EvalCommand
             };
             bool quiet = parsed.GetValue(json);
             EvaluationOutcome outcome = Terminal.WithProgress(quiet, progress => EvaluationRun.Measure(config, progress, cancellation));
-            string path = parsed.GetValue(output) ?? Path.Combine(config.Sae, "metrics.json"), other = outcome.Write(path);
+            string path = parsed.GetValue(output) ?? Path.Combine(File.Exists(config.Sae) ? Path.GetDirectoryName(Path.GetFullPath(config.Sae))! : config.Sae, "metrics.json"), other = outcome.Write(path);
             string? picture = Picture(outcome.Result, path);
             if (quiet) Console.Out.Write(JsonFile.ToText(outcome.Result));
             else Print(outcome.Result, picture is null ? [path, other] : [path, other, picture]);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Monosemantic.Dictionaries;
 
@@ -19,6 +20,10 @@ public sealed record SaeFile
 
     /// <summary>SHA-256 of <c>sae.safetensors</c>, lower-case hexadecimal.</summary>
     public required string WeightsSha256 { get; init; }
+
+    /// <summary>SHA-256 of <c>probes.safetensors</c>: a few inputs with their feature activations and outputs. Null in folders of earlier versions, which have none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ProbesSha256 { get; init; }
 }
 
 /// <summary>What a sparse autoencoder was made from, enough to make it again; null where it is not known.</summary>
@@ -47,4 +52,42 @@ public sealed record SaeProvenance
 
     /// <summary>The whole training config with every default filled in.</summary>
     public JsonElement? Training { get; init; }
+
+    /// <summary>What the file that it was read from said of it; null for one that this tool trained.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SaeOrigin? Origin { get; init; }
+}
+
+/// <summary>What another tool's files said of a sparse autoencoder; null where they did not.</summary>
+public sealed record SaeOrigin
+{
+    /// <summary>Format of the files, one of <c>list formats</c>.</summary>
+    public required string Format { get; init; }
+
+    /// <summary>The model, as the other tool names it.</summary>
+    public string? Model { get; init; }
+
+    /// <summary>The text that it was trained on.</summary>
+    public string? Dataset { get; init; }
+
+    /// <summary>Tokens of a context in training.</summary>
+    public int? ContextSize { get; init; }
+
+    /// <summary>Whether contexts began with the beginning-of-sequence token.</summary>
+    public bool? PrependBos { get; init; }
+
+    /// <summary>Licence of the weights.</summary>
+    public string? Licence { get; init; }
+
+    /// <summary>Element type of the weights in the files.</summary>
+    public string? Dtype { get; init; }
+
+    /// <summary>Whether activations must be scaled to a mean length of sqrt(d) before they go in, by a factor that the files do not give.</summary>
+    public bool InputsNeedScale { get; init; }
+
+    /// <summary>The one threshold for all features that the files hold beside k.</summary>
+    public double? Threshold { get; init; }
+
+    /// <summary>The other tool's own config, whole.</summary>
+    public JsonElement? Config { get; init; }
 }

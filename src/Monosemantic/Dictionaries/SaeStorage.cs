@@ -7,20 +7,21 @@ namespace Monosemantic.Dictionaries;
 /// <summary>
 /// The native folder of a sparse autoencoder: <c>sae.safetensors</c> with <c>W_enc [d_model, d_sae]</c>, <c>b_enc</c> (or the
 /// architecture's own name for it), <c>W_dec [d_sae, d_out]</c>, <c>b_dec</c>, the architecture's vectors and <c>W_skip</c>
-/// in float32, and <c>sae.json</c>, written last.
+/// in float32, <c>probes.safetensors</c> with what it computes for a few inputs, and <c>sae.json</c>, written last.
 /// </summary>
 internal static class SaeStorage
 {
     internal const string ManifestName = "sae.json";
     internal const string WeightsName = "sae.safetensors";
 
-    internal static void Save(string folder, SaeConfig config, SaeProvenance provenance, SaeWeights weights)
+    internal static void Save(string folder, SparseAutoencoder sae)
     {
-        string manifest = Path.Combine(folder, ManifestName), file = Path.Combine(folder, WeightsName);
+        string manifest = Path.Combine(folder, ManifestName), file = Path.Combine(folder, WeightsName), probes = Path.Combine(folder, SaeProbes.FileName);
         if (File.Exists(manifest)) throw new UserErrorException($"{folder} already holds a sparse autoencoder ({ManifestName})", "choose another folder, or delete that one first");
         AtomicFile.MakeFolder(folder);
-        using (DisposeScope scope = NewDisposeScope()) SafetensorsWriter.Write(file, Named(config, weights));
-        JsonFile.Write(manifest, new SaeFile { FormatVersion = SaeFile.CurrentVersion, Config = config, Provenance = provenance, WeightsSha256 = Hashing.OfFile(file) });
+        using (DisposeScope scope = NewDisposeScope()) SafetensorsWriter.Write(file, Named(sae.Config, sae.Weights));
+        SaeProbes.Of(sae).Write(probes);
+        JsonFile.Write(manifest, new SaeFile { FormatVersion = SaeFile.CurrentVersion, Config = sae.Config, Provenance = sae.Provenance, WeightsSha256 = Hashing.OfFile(file), ProbesSha256 = Hashing.OfFile(probes) });
     }
 
     internal static (SaeFile Manifest, SaeWeights Weights) Load(string folder)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Monosemantic.Dictionaries.Formats;
 using Monosemantic.Runtime;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -101,23 +102,19 @@ public sealed unsafe class SparseAutoencoder : IDisposable
         }
     }
 
-    /// <summary>SHA-256 of an autoencoder's <c>sae.json</c>; that file holds the hash of the weights, so it stands for both.</summary>
-    /// <param name="folder">The autoencoder's folder.</param>
-    public static string ManifestHash(string folder) => Hashing.OfFile(Path.Combine(folder, SaeStorage.ManifestName));
+    /// <summary>SHA-256 that stands for all files of an autoencoder: that of <c>sae.json</c>, which holds those of the others; of another tool's files, that of the list of theirs.</summary>
+    /// <param name="path">The autoencoder's folder or file.</param>
+    public static string ManifestHash(string path) => SaeFormat.Hash(path);
 
-    /// <summary>Reads a folder that <see cref="Save"/> wrote.</summary>
-    /// <param name="folder">The folder with <c>sae.json</c>.</param>
-    /// <exception cref="UserErrorException">It is unfinished, damaged or of another version.</exception>
-    public static SparseAutoencoder Load(string folder)
-    {
-        (SaeFile manifest, SaeWeights weights) = SaeStorage.Load(folder);
-        return new SparseAutoencoder(manifest.Config, manifest.Provenance, weights);
-    }
+    /// <summary>Reads a folder that <see cref="Save"/> wrote, or the files of any other tool in <see cref="SaeFormat.All"/>.</summary>
+    /// <param name="path">The folder, or a file of it.</param>
+    /// <exception cref="UserErrorException">It is unfinished, damaged, of another version, or of no format that is known.</exception>
+    public static SparseAutoencoder Load(string path) => SaeFormat.Load(path).Sae;
 
-    /// <summary>Writes <c>sae.safetensors</c>, then <c>sae.json</c>. The same weights give the same bytes.</summary>
+    /// <summary>Writes <c>sae.safetensors</c>, <c>probes.safetensors</c>, then <c>sae.json</c>. The same weights give the same bytes.</summary>
     /// <param name="folder">A folder, made if need be, that holds no sparse autoencoder yet.</param>
     /// <exception cref="UserErrorException">It already holds one, or cannot be written.</exception>
-    public void Save(string folder) => SaeStorage.Save(folder, Config, Provenance, weights);
+    public void Save(string folder) => SaeStorage.Save(folder, this);
 
     /// <summary>One whose decoder rows have length 1: what a row's length was goes into its feature's activation. The reconstruction stays the same. Source: SAELens, fold_W_dec_norm.</summary>
     /// <exception cref="UserErrorException">The weights are tied, so that the encoder cannot take the lengths.</exception>

@@ -11,6 +11,7 @@ namespace Monosemantic.Runtime;
 public static class JsonFile
 {
     private const long MaxBytes = 256L << 20;
+    private const int MaxMessage = 1000;
 
     /// <summary>The options behind every artefact's JSON.</summary>
     public static JsonSerializerOptions Options { get; } = new()
@@ -75,7 +76,9 @@ public static class JsonFile
         string what = trailer > 0 ? message[..trailer] : message;
         // The rest of that message is the name of a type of this program.
         if (what.StartsWith("The JSON value could not be converted to", StringComparison.Ordinal)) what = "the value is of another kind than it must be here";
-        string where = failure.Path is { Length: > 0 } path ? $" at {path}" : "";
+        // The reader quotes what it read, whatever that is.
+        what = Printable.UpTo(MaxMessage, what);
+        string where = failure.Path is { Length: > 0 } path ? $" at {Printable.Of(path)}" : "";
         return failure.LineNumber is { } line ? $"{what}{where} (line {line + 1})" : what + where;
     }
 }

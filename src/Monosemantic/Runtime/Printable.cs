@@ -9,15 +9,20 @@ internal static class Printable
 
     /// <summary>A name as it may be shown; control, formatting and surrogate characters become <c>\uXXXX</c>.</summary>
     /// <param name="name">Any text.</param>
-    internal static string Of(string name)
+    internal static string Of(string name) => UpTo(MaxLength, name);
+
+    /// <summary>A text likewise, of at most that many letters.</summary>
+    /// <param name="most">Letters after which it is cut.</param>
+    /// <param name="name">Any text.</param>
+    internal static string UpTo(int most, string name)
     {
         var text = new StringBuilder();
-        foreach (char letter in name.AsSpan(0, Math.Min(name.Length, MaxLength)))
+        foreach (char letter in name.AsSpan(0, Math.Min(name.Length, most)))
         {
             if (IsHarmless(letter)) text.Append(letter);
             else text.Append($"\\u{(int)letter:x4}");
         }
-        return name.Length > MaxLength ? text.Append("...").ToString() : text.ToString();
+        return name.Length > most ? text.Append("...").ToString() : text.ToString();
     }
 
     /// <summary>A shape as it is written in messages, such as <c>[3, 4]</c>; long ones are cut.</summary>

@@ -43,7 +43,7 @@ public sealed class SaeTrainerTests : IDisposable
 
         Assert.Equal(stopAt + 1, steps[0]);
         Assert.Equal(Bytes(whole), Bytes(halves));
-        Assert.Equal(["log.jsonl", "sae.json", "sae.safetensors"], Directory.EnumerateFileSystemEntries(halves).Select(path => Path.GetFileName(path)).Order());
+        Assert.Equal(["log.jsonl", "probes.safetensors", "sae.json", "sae.safetensors"], Directory.EnumerateFileSystemEntries(halves).Select(path => Path.GetFileName(path)).Order());
     }
 
     [Fact]

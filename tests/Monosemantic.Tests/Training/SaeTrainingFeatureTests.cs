@@ -49,7 +49,7 @@ public sealed class SaeTrainingFeatureTests : IDisposable
         SaeTrainer.Train(config, data.Input(300), halves, resume: true, threads: 2, cancellation: TestContext.Current.CancellationToken).Dispose();
 
         Assert.Equal(Files(whole), Files(halves));
-        Assert.Equal(["log.jsonl", "sae.json", "sae.safetensors"], Files(whole).Keys);
+        Assert.Equal(["log.jsonl", "probes.safetensors", "sae.json", "sae.safetensors"], Files(whole).Keys);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
 using Monosemantic.Runtime.Pickles;
 using Monosemantic.Runtime.TensorFiles;
@@ -16,7 +17,7 @@ internal sealed record FuzzTarget(string Name, byte[][] Files, Action<string, by
     /// <summary>Files that must be refused as they are, and make good material for worse ones.</summary>
     internal byte[][] Hostile { get; init; } = [];
 
-    internal static string[] Names { get; } = ["safetensors", "shard index", "npy", "npz", "torch zip", "torch deflated", "torch legacy", "pickle", "any kind"];
+    internal static string[] Names { get; } = ["safetensors", "shard index", "npy", "npz", "torch zip", "torch deflated", "torch legacy", "pickle", "any kind", "autoencoder config"];
 
     internal static FuzzTarget Of(string name) => name switch
     {
@@ -28,6 +29,7 @@ internal sealed record FuzzTarget(string Name, byte[][] Files, Action<string, by
         "torch deflated" => new(name, [Torch("zip_deflated.pt")], ReadTorch),
         "torch legacy" => new(name, [Torch("legacy_protocol2.pt"), Torch("legacy_protocol4.pt")], ReadTorch) { Hostile = [Torch("hostile_legacy.pt")] },
         "pickle" => new(name, Pickles("zip_p"), (folder, bytes) => PickleMachine.Run(bytes, folder, out int _)) { Hostile = Pickles("hostile_i", "hostile_s") },
+        "autoencoder config" => new(name, Configs(), ReadConfig),
         "any kind" => new(name, [.. Safetensors(), .. Npy(), .. Npz(), .. TorchFixtures.Same.Select(Torch)], (folder, bytes) => ReadAll(TensorFile.Open(Put(folder, bytes)), bytes.Length)),
         _ => throw new ArgumentOutOfRangeException(nameof(name)),
     };
@@ -96,6 +98,27 @@ internal sealed record FuzzTarget(string Name, byte[][] Files, Action<string, by
         }
         File.WriteAllBytes(Path.Combine(folder, "model.safetensors.index.json"), bytes);
         ReadAll(TensorFolder.Open(folder), 1000);
+    }
+
+    private static byte[][] Configs() =>
+    [
+        Encoding.UTF8.GetBytes("""{"d_in": 4, "d_sae": 8, "dtype": "float32", "apply_b_dec_to_input": true, "normalize_activations": "none", "metadata": {"sae_lens_version": "6.18.0", "hook_name": "blocks.1.hook_resid_pre"}, "k": 2, "rescale_acts_by_decoder_norm": true, "architecture": "topk"}"""),
+        Encoding.UTF8.GetBytes("""{"d_in": 4, "expansion_factor": 2, "activation_fn_str": "topk", "activation_fn_kwargs": {"k": 2}, "hook_point": "π\u00e9", "normalize_activations": false, "context_size": 128}"""),
+    ];
+
+    // The weights are sound: what a damaged config makes of them must be refused, or be a whole autoencoder.
+    private static void ReadConfig(string folder, byte[] bytes)
+    {
+        string weights = Path.Combine(folder, "sae_weights.safetensors");
+        if (!File.Exists(weights))
+        {
+            using DisposeScope scope = torch.NewDisposeScope();
+            SafetensorsWriter.Write(weights, [new("W_enc", torch.ones(4, 8)), new("W_dec", torch.ones(8, 4)), new("b_enc", torch.ones(8)), new("b_dec", torch.ones(4))]);
+        }
+        File.WriteAllBytes(Path.Combine(folder, "cfg.json"), bytes);
+        using SparseAutoencoder sae = SparseAutoencoder.Load(folder);
+        Assert.Equal(8, sae.Config.DSae);
+        Assert.True(sae.EncodeSparse(new float[4], 1).Count <= 8);
     }
 
     private static byte[][] Safetensors()
