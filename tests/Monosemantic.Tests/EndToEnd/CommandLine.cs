@@ -9,7 +9,7 @@ internal sealed record CommandResult(int ExitCode, string Output, string Error);
 /// <summary>The built command line, run as users run it: another process, in a folder of its own.</summary>
 internal static class CommandLine
 {
-    private const int Interrupt = 2, Kill = 9;
+    private const int Interrupt = 2, Kill = 9, Continue = 18, Stop = 19;
 
     /// <summary>The program of the same configuration as the tests.</summary>
     internal static string Program { get; } = Path.Combine(
@@ -49,14 +49,23 @@ internal static class CommandLine
         return (await finished).ExitCode == 128 + Kill;
     }
 
-    /// <summary>Starts a command and hands it over while it runs.</summary>
+    /// <summary>Starts a command and does something else while it holds what it holds.</summary>
     internal static async Task<CommandResult> WhileRunningAsync(string folder, Func<bool> when, Func<Task> act, params string[] arguments)
     {
         using Process process = Start(Program, folder, arguments);
         Task<CommandResult> finished = FinishAsync(process);
         while (!finished.IsCompleted && !when()) await Task.Delay(1, TestContext.Current.CancellationToken);
         Assert.False(finished.IsCompleted, "the command ended before its time");
-        await act();
+        // Held still meanwhile: on a quick machine it would be done before anything else has started.
+        Assert.Equal(0, kill(process.Id, Stop));
+        try
+        {
+            await act();
+        }
+        finally
+        {
+            _ = kill(process.Id, Continue);
+        }
         return await finished;
     }
 
