@@ -30,7 +30,7 @@ internal static class GenerateCommand
             string path = parsed.GetRequiredValue(model);
             using Transformer loaded = Transformer.Load(path);
             Terminal.PrintWarnings(loaded.Warnings);
-            Tokenizer its = Tokenizer.Load(parsed.GetValue(tokenizer) ?? (File.Exists(path) ? Path.GetDirectoryName(Path.GetFullPath(path))! : path));
+            Tokenizer its = parsed.GetValue(tokenizer) is { } own ? Tokenizer.Load(own) : Tokenizer.OfModel(path);
             var options = new SamplingOptions(parsed.GetValue(temperature), parsed.GetValue(topP));
             Generation result = TextGeneration.Run(loaded, its, parsed.GetValue(prompt)!, parsed.GetValue(count), options, parsed.GetValue(seed), parsed.GetValue(json) ? null : Console.Out.Write, cancellation);
             if (parsed.GetValue(json)) Console.Out.Write(JsonFile.ToText(result));

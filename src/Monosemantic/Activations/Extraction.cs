@@ -74,7 +74,7 @@ public sealed class Extraction : IDisposable
         try
         {
             ActivationSource source = ActivationSource.Of(model, points, config.PerHead);
-            TokenizedCorpus corpus = TokenizedCorpus.Load(config.CorpusOptions, Tokenizer.Load(config.Model), progress, cancellation);
+            TokenizedCorpus corpus = TokenizedCorpus.Load(config.CorpusOptions, Tokenizer.OfModel(config.Model), progress, cancellation);
             return new Extraction(config, source, corpus, model, cancellation);
         }
         catch

@@ -61,7 +61,7 @@ public static class ScanRun
         model.ReportWarnings(progress);
         StorePlan plan = store.Manifest.Plan;
         store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
-        Tokenizer tokenizer = Tokenizer.Load(config.Model);
+        Tokenizer tokenizer = Tokenizer.OfModel(config.Model);
         plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model);
         store.RequireTokens(tokenizer.VocabularySize);
         EvaluationResult? evaluation = config.Metrics is null ? null : OwnMetrics(config.Metrics, SparseAutoencoder.ManifestHash(config.Sae), config.Sae);

@@ -96,7 +96,7 @@ public static class EvaluationRun
         if (config.Twin is not null) result = WithTwin(result, sae, store, config.Twin);
         if (SyntheticStore.TruthOf(config.Activations) is { } truth) result = WithTruth(result, store, sae, truth, cancellation);
         if (config.Baselines) result = WithBaselines(result, store, sae, pass, model, BaselineComparison.ContextsOf(config.Contexts), progress, cancellation);
-        if (config.Interpret) result = result with { Interpretability = Interpretability.Measure(store, sae, CorpusOf(config), Tokenizer.Load(config.Model!), progress, cancellation) };
+        if (config.Interpret) result = result with { Interpretability = Interpretability.Measure(store, sae, CorpusOf(config), Tokenizer.OfModel(config.Model!), progress, cancellation) };
         return new(result, SaeBenchCore.Of(result, pass, geometry, sae, store.Manifest.Plan));
     }
 

@@ -31,7 +31,7 @@ internal sealed class HeldOutModel : IDisposable
         try
         {
             model.ReportWarnings(progress);
-            Tokenizer tokenizer = Tokenizer.Load(config.Model!);
+            Tokenizer tokenizer = Tokenizer.OfModel(config.Model!);
             store.Plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model!);
             return new(model, store, [.. HeldOutContexts(config, store.Plan, tokenizer, progress, cancellation)]);
         }

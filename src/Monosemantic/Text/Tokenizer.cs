@@ -67,6 +67,11 @@ public sealed class Tokenizer
     /// <exception cref="UserErrorException">It is missing, damaged, or says something this tool does not do; the message names what.</exception>
     public static Tokenizer Load(string path) => new(TokenizerFormats.Read(path));
 
+    /// <summary>Loads a model's tokenizer.</summary>
+    /// <param name="model">The model's folder, or a model file that the tokenizer lies beside.</param>
+    /// <exception cref="UserErrorException">It is missing or damaged; the message names what.</exception>
+    public static Tokenizer OfModel(string model) => Load(File.Exists(model) ? Path.GetDirectoryName(Path.GetFullPath(model))! : model);
+
     /// <summary>Makes a tokenizer from what would be its file.</summary>
     /// <param name="file">The vocabulary and merges.</param>
     /// <exception cref="UserErrorException">It contradicts itself.</exception>
