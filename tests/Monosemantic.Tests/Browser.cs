@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Playwright;
 
 namespace Monosemantic.Tests;
@@ -13,6 +14,8 @@ public sealed class Browser : IAsyncDisposable
         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
     ];
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly IPlaywright _playwright;
     private readonly IBrowserContext _context;
@@ -82,6 +85,20 @@ public sealed class Browser : IAsyncDisposable
 
     /// <summary>Runs an expression in the page.</summary>
     public Task<T> EvaluateAsync<T>(string expression) => Page.EvaluateAsync<T>(expression);
+
+    /// <summary>
+    /// Waits until an expression holds in the page. It is asked for from here each time: the waiting of Playwright itself runs
+    /// in the page, where the policy of the reports forbids it to evaluate text.
+    /// </summary>
+    public async Task WaitUntilAsync(string expression)
+    {
+        var waited = Stopwatch.StartNew();
+        while (!await EvaluateAsync<bool>(expression))
+        {
+            if (waited.Elapsed > Patience) throw new TimeoutException($"after {Patience.TotalSeconds} s this still does not hold in {Page.Url}: {expression}");
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+        }
+    }
 
     /// <summary>Keeps a picture of what is shown, in the folder that MONOSEMANTIC_SCREENSHOTS names, if it does.</summary>
     public async Task PictureAsync(string name)

@@ -69,13 +69,13 @@ public sealed class PlotsTests(PlotsTests.Written written) : IClassFixture<Plots
         ImmutableArray<GenericChart> charts = [.. Made(Index).Values.Select(make => make())];
         ChartPage.Write(path, "</title><script>window.pwned=1</script>", charts);
         await browser.OpenAsync(path);
-        await browser.Page.WaitForFunctionAsync($"document.querySelectorAll('.chart .main-svg').length >= {charts.Length}");
+        await browser.WaitUntilAsync($"document.querySelectorAll('.chart .main-svg').length >= {charts.Length}");
         Assert.Equal(0, await browser.Page.Locator(".chart a[href], .chart img, .chart script").CountAsync());
         Assert.True(await browser.EvaluateAsync<bool>("window.pwned === undefined"));
         Assert.Contains("<b>bold</b>", string.Concat(await browser.TextsAsync(".chart text")), StringComparison.Ordinal);
         await browser.PictureAsync("charts");
         await browser.Page.EmulateMediaAsync(new() { ColorScheme = Microsoft.Playwright.ColorScheme.Dark });
-        await browser.Page.WaitForFunctionAsync("getComputedStyle(document.querySelector('.chart .main-svg')).backgroundColor === 'rgb(22, 24, 29)'");
+        await browser.WaitUntilAsync("getComputedStyle(document.querySelector('.chart .main-svg')).backgroundColor === 'rgb(22, 24, 29)'");
         Assert.Equal(new Uri(path).AbsoluteUri, Assert.Single(browser.Requests));
         Assert.Empty(browser.Errors);
     }

@@ -220,7 +220,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         await Page.WaitForSelectorAsync("#unit .evidence");
         string neighbour = (await Page.GetAttributeAsync("#unit .neighbours a >> nth=0", "href"))!;
         await Page.ClickAsync("#unit .neighbours a >> nth=0");
-        await Page.WaitForFunctionAsync($"location.hash === '{neighbour}' && document.querySelector('#unit h2').textContent === 'Feature {neighbour.Split('=')[1]}'");
+        await Browser.WaitUntilAsync($"location.hash === '{neighbour}' && document.querySelector('#unit h2').textContent === 'Feature {neighbour.Split('=')[1]}'");
         await Browser.OpenAsync(opened.Path);
         await Page.Locator("#map-canvas").ScrollIntoViewIfNeededAsync();
         double[] at = await Browser.EvaluateAsync<double[]>("(() => { const c = document.getElementById('map-canvas'); const b = c.getBoundingClientRect(); const n = c.getContext('2d'); const d = n.getImageData(0, 0, c.width, c.height).data; for (let i = 3; i < d.length; i += 4) if (d[i] > 120) { const p = (i - 3) / 4; return [b.left + (p % c.width) * b.width / c.width, b.top + Math.floor(p / c.width) * b.height / c.height]; } return [0, 0]; })()");
