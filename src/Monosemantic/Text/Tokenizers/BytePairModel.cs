@@ -17,6 +17,9 @@ internal sealed class BytePairModel(SymbolSource symbols, MergeTable rules) : To
     /// <summary>Where pre-tokens may be cut into words; null where nowhere.</summary>
     public SafeCuts? Cuts { get; init; }
 
+    /// <summary>What merges the words that it suits; null where only the rules do.</summary>
+    public LibraryMerges? Library { get; init; }
+
     /// <summary>What replaces symbols that are no tokens once merging is over; null where all are.</summary>
     public LooseSymbols? Loose { get; init; }
 
@@ -71,6 +74,7 @@ internal sealed class BytePairModel(SymbolSource symbols, MergeTable rules) : To
             (tokens[0], lengths[0]) = (whole, Encoding.UTF8.GetByteCount(word));
             return 1;
         }
+        if (Library is not null && LibraryMerges.Suits(word)) return Library.Merge(word, tokens, lengths);
         int count = symbols.Read(word, tokens, lengths);
         count = PairMerging.Merge(tokens[..count], lengths[..count], rules);
         return Loose is null ? count : Loose.Replace(tokens, lengths, count);

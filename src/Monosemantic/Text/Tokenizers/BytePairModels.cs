@@ -11,9 +11,10 @@ internal static class BytePairModels
     public static BytePairModel ByteLevel(BytePairJson json, Vocabulary vocabulary, string source)
     {
         int[] bytes = vocabulary.ByteTokens(value => ByteAlphabet.ToCharacter(value).ToString());
-        var rules = new MergeTable(vocabulary.Rules(json.ReadMerges(source), source));
-        return new BytePairModel(new ByteSymbols(bytes, UnknownOf(json, vocabulary)), rules)
+        Dictionary<(int Left, int Right), BytePairRule> rules = vocabulary.Rules(json.ReadMerges(source), source);
+        return new BytePairModel(new ByteSymbols(bytes, UnknownOf(json, vocabulary)), new MergeTable(rules))
         {
+            Library = LibraryMerges.Of(vocabulary, rules),
             WholeWords = json.IgnoreMerges ? WholeWords(vocabulary, TextOf) : null,
         };
     }

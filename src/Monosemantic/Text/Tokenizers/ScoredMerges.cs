@@ -9,7 +9,8 @@ internal sealed record ScoredPiece(string Text, float Score);
 
 /// <summary>
 /// SentencePiece's byte pairs: any two neighbours that together are a piece can merge, the piece of the highest score first, the
-/// leftmost of equals. Written as rules, one for each way to cut a piece in two.
+/// leftmost of equals. Written as rules, one for each way to cut a piece in two. (Microsoft.ML.Tokenizers
+/// merges these too, but gives other ids than SentencePiece for "!!!!!!" and for runs of dashes.)
 /// </summary>
 internal static class ScoredMerges
 {
