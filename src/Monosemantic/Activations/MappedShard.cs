@@ -69,7 +69,7 @@ internal sealed unsafe class MappedShard : IDisposable
     public void Release(int first, int count) => MappedPages.Release(Address(first), (long)count * rowBytes);
 
     /// <summary>Makes sure that rows are in memory.</summary>
-    public void Touch(int first, int count) => MappedPages.Touch(Address(first), (long)count * rowBytes);
+    public void Populate(int first, int count) => MappedPages.Populate(Address(first), (long)count * rowBytes);
 
     public void Dispose() => file.Dispose();
 

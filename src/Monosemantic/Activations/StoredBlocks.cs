@@ -66,6 +66,7 @@ internal sealed unsafe class ShardWindow : IRowWindow
     public void Gather(int first, Span<float> values)
     {
         int dModel = store.DModel;
+        mapped.Populate(first, values.Length / dModel);
         fixed (float* pinned = values)
         {
             nint target = (nint)pinned;
@@ -78,7 +79,7 @@ internal sealed unsafe class ShardWindow : IRowWindow
     public RowsInPlace? Borrow(int first, int count)
     {
         if (!mapped.IsInPlace) return null;
-        mapped.Touch(first, count);
+        mapped.Populate(first, count);
         store.Maps.Take(shard);
         return new RowsInPlace((float*)mapped.Address(first), count * store.DModel, () => store.Maps.Return(shard));
     }
@@ -98,8 +99,8 @@ internal sealed unsafe class StoredWindow : IRowWindow
     private readonly MappedShard[] mapped;
     private readonly int[] order, starts;
     private readonly nint[] addresses;
-    private readonly VisitOrder visits;
     private readonly Lazy<RowOrigins[]> origins;
+    private bool populated;
 
     public StoredWindow(ActivationStore store, ShardRange[] ranges, int[] order)
     {
@@ -109,7 +110,6 @@ internal sealed unsafe class StoredWindow : IRowWindow
         starts = new int[ranges.Length];
         mapped = new MappedShard[ranges.Length];
         addresses = new nint[order.Length];
-        visits = new VisitOrder(order);
         origins = new Lazy<RowOrigins[]>(() => [.. ranges.Select(store.ReadOrigins)]);
         try
         {
@@ -127,10 +127,11 @@ internal sealed unsafe class StoredWindow : IRowWindow
     public void Gather(int first, Span<float> values)
     {
         int dModel = store.DModel, size = store.Plan.Dtype.RowBytes(dModel), count = values.Length / dModel;
+        Populate();
         fixed (float* pinned = values)
         {
             nint target = (nint)pinned;
-            ParallelRows.For(visits.Places(first, count).Length, size, (from, end) => Gather(visits.Places(first, count)[from..end], first, count, (float*)target));
+            ParallelRows.For(count, size, (from, end) => Gather(order.AsSpan(first, count)[from..end], (float*)target + ((long)from * dModel)));
         }
     }
 
@@ -156,19 +157,34 @@ internal sealed unsafe class StoredWindow : IRowWindow
         }
     }
 
-    // Those of some places that are wanted, which begin with the first.
-    private void Gather(ReadOnlySpan<int> places, int first, int count, float* target)
+    private void Gather(ReadOnlySpan<int> rows, float* target)
     {
         StoreDtype dtype = store.Plan.Dtype;
         int dModel = store.DModel, size = dtype.RowBytes(dModel);
-        for (int i = 0; i < places.Length; i++)
+        for (int i = 0; i < rows.Length; i++, target += dModel)
         {
-            int at = places[i] - first;
-            if (at < 0 || at >= count) continue;
-            int row = order[places[i]];
-            float scale = dtype == StoreDtype.Int8 ? ScaleOf(row) : 1;
-            RowCodec.Decode(dtype, new ReadOnlySpan<byte>((void*)addresses[row], size), scale, new Span<float>(target + ((long)at * dModel), dModel));
+            byte* row = (byte*)addresses[rows[i]], ahead = (byte*)addresses[rows[Math.Min(i + RowPrefetch.Distance, rows.Length - 1)]];
+            if (dtype == StoreDtype.F32)
+            {
+                RowPrefetch.Copy(row, (byte*)target, size, ahead);
+                continue;
+            }
+            RowPrefetch.Fetch(ahead, size);
+            float scale = dtype == StoreDtype.Int8 ? ScaleOf(rows[i]) : 1;
+            RowCodec.Decode(dtype, new ReadOnlySpan<byte>(row, size), scale, new Span<float>(target, dModel));
         }
+    }
+
+    // Only now, since every window in memory counts: the next one is prepared while this is read.
+    private void Populate()
+    {
+        if (populated) return;
+        populated = true;
+        int rowBytes = store.Plan.Dtype.RowBytes(store.DModel);
+        ParallelRows.For(ranges.Length, rowBytes * ranges.Max(range => range.Count), (from, end) =>
+        {
+            for (int i = from; i < end; i++) mapped[i].Populate(ranges[i].First, ranges[i].Count);
+        });
     }
 
     private void Map(int range, int firstRow)
