@@ -12,7 +12,7 @@ namespace Monosemantic.Benchmarks;
 /// <param name="Name">The run.</param>
 /// <param name="Fvu">Fraction of variance unexplained.</param>
 /// <param name="L0">Features per token.</param>
-/// <param name="Recovered">Cross-entropy recovered against zero ablation.</param>
+/// <param name="Recovered">Cross-entropy recovered against zero ablation that leaves the beginning-of-sequence token alone.</param>
 /// <param name="Dead">Share of features that did not fire.</param>
 /// <param name="TokensPerSecond">Tokens trained on in a second, reading the store included.</param>
 internal sealed record StoriesResult(string Name, double? Fvu, double? L0, double? Recovered, double Dead, double TokensPerSecond);
@@ -52,7 +52,7 @@ internal static class StoriesBenchmark
             SaeTrainer.Train(config, StoreInput.From(opened, config), sae).Dispose();
             seconds = clock.Elapsed.TotalSeconds;
         }
-        EvaluationResult result = EvaluationRun.Execute(new EvaluationConfig { Sae = sae, Activations = store, Model = extraction.Model, Text = extraction.Text, TextField = extraction.TextField, Contexts = 200, Baselines = false }, null, CancellationToken.None);
+        EvaluationResult result = EvaluationRun.Execute(new EvaluationConfig { Sae = sae, Activations = store, Model = extraction.Model, Text = extraction.Text, TextField = extraction.TextField, Contexts = 200, Ablate = AblatedPositions.Text, Baselines = false }, null, CancellationToken.None);
         return new(name, result.Fvu, result.L0, result.CrossEntropy?.Recovered, result.DeadFraction, config.Tokens / seconds);
     }
 

@@ -15,6 +15,7 @@ internal static class EvalCommand
         Option<string[]> text = CommonOptions.Text();
         Option<string> field = CommonOptions.TextField();
         var contexts = new Option<int>("--contexts") { Description = "held-out contexts to splice", DefaultValueFactory = _ => 200, HelpName = "N" };
+        var ablate = new Option<AblatedPositions>("--ablate") { Description = "which positions zero and mean ablation replace: all of them, as SAELens does, or those of the text alone, so that beginning-of-sequence tokens keep their activation", DefaultValueFactory = _ => AblatedPositions.Every, HelpName = "every|text" };
         var output = new Option<string?>("--out") { Description = "where metrics.json goes (default: in the autoencoder's folder)", HelpName = "FILE" };
         var twin = new Option<string?>("--twin") { Description = "a second autoencoder, trained alike from another seed, to see which features come back", HelpName = "DIR" };
         var noBaselines = new Option<bool>("--no-baselines") { Description = "leave out the baselines (mean, neurons, PCA, random dictionary)" };
@@ -23,7 +24,7 @@ internal static class EvalCommand
         var command = new ToolCommand(
             "eval",
             "Measures an autoencoder on held-out activations, beside baselines, and the model's loss with it spliced in.",
-            "monosemantic eval --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm") { sae, activations, model, text, field, contexts, twin, noBaselines, interpret, output, json };
+            "monosemantic eval --sae activations/demo/sae --activations activations/demo/store --model activations/sample/dotnet-docs-lm") { sae, activations, model, text, field, contexts, ablate, twin, noBaselines, interpret, output, json };
         command.SetAction((parsed, cancellation) =>
         {
             var config = new EvaluationConfig
@@ -34,6 +35,7 @@ internal static class EvalCommand
                 Text = parsed.GetValue(text)!,
                 TextField = parsed.GetRequiredValue(field),
                 Contexts = parsed.GetValue(contexts),
+                Ablate = parsed.GetValue(ablate),
                 Twin = parsed.GetValue(twin),
                 Baselines = !parsed.GetValue(noBaselines),
                 Interpret = parsed.GetValue(interpret),

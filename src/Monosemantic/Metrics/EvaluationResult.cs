@@ -24,7 +24,8 @@ public sealed record CrossEntropyResult(double Original, double Spliced, double 
 /// <param name="ModelSha256">SHA-256 of the model's weights.</param>
 /// <param name="Contexts">Most held-out contexts that the model was run on; 0 where it was not.</param>
 /// <param name="CodeVersion">The build that measured.</param>
-public sealed record EvaluationOrigin(string DictionarySha256, string ActivationsSha256, string ModelSha256, int Contexts, string CodeVersion);
+/// <param name="Ablated">Which positions the ablations replaced.</param>
+public sealed record EvaluationOrigin(string DictionarySha256, string ActivationsSha256, string ModelSha256, int Contexts, string CodeVersion, AblatedPositions Ablated = AblatedPositions.Every);
 
 /// <summary>How the intervals were made.</summary>
 /// <param name="Unit">What is resampled.</param>

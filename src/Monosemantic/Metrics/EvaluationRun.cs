@@ -29,6 +29,9 @@ public sealed record EvaluationConfig
     /// <summary>Held-out contexts on which the model runs with the dictionary spliced in.</summary>
     public int Contexts { get; init; } = 200;
 
+    /// <summary>Which positions zero and mean ablation replace.</summary>
+    public AblatedPositions Ablate { get; init; }
+
     /// <summary>Folder of a second dictionary, trained alike from another seed, to see which features come back; null for none.</summary>
     public string? Twin { get; init; }
 
@@ -91,7 +94,7 @@ public static class EvaluationRun
         DecoderGeometry geometry = DecoderGeometry.Of(sae);
         EvaluationResult result = Evaluation.Result(pass, geometry, "held_out", behaviour) with
         {
-            Origin = new(SparseAutoencoder.ManifestHash(config.Sae), store.Sha256, store.Manifest.Plan.Model.Sha256, config.Model is null ? 0 : config.Contexts, CodeVersion.Current),
+            Origin = new(SparseAutoencoder.ManifestHash(config.Sae), store.Sha256, store.Manifest.Plan.Model.Sha256, config.Model is null ? 0 : config.Contexts, CodeVersion.Current, config.Ablate),
         };
         if (config.Twin is not null) result = WithTwin(result, sae, store, config.Twin);
         if (SyntheticStore.TruthOf(config.Activations) is { } truth) result = WithTruth(result, store, sae, truth, cancellation);

@@ -16,8 +16,10 @@ internal sealed class HeldOutModel : IDisposable
     private readonly Transformer model;
     private readonly StoreManifest store;
     private readonly TokenContext[] contexts;
+    private readonly AblatedPositions ablated;
 
-    private HeldOutModel(Transformer model, StoreManifest store, TokenContext[] contexts) => (this.model, this.store, this.contexts) = (model, store, contexts);
+    private HeldOutModel(Transformer model, StoreManifest store, TokenContext[] contexts, AblatedPositions ablated) =>
+        (this.model, this.store, this.contexts, this.ablated) = (model, store, contexts, ablated);
 
     /// <summary>Loads the model and the contexts.</summary>
     /// <param name="config">What to evaluate; with a model.</param>
@@ -33,7 +35,7 @@ internal sealed class HeldOutModel : IDisposable
             model.ReportWarnings(progress);
             Tokenizer tokenizer = Tokenizer.OfModel(config.Model!);
             store.Plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model!);
-            return new(model, store, [.. HeldOutContexts(config, store.Plan, tokenizer, progress, cancellation)]);
+            return new(model, store, [.. HeldOutContexts(config, store.Plan, tokenizer, progress, cancellation)], config.Ablate);
         }
         catch
         {
@@ -52,7 +54,7 @@ internal sealed class HeldOutModel : IDisposable
         StorePlan plan = store.Plan;
         int atOnce = (int)Math.Clamp(LogitsAtOnce / ((long)plan.Tokens.Context * model.Config.VocabularySize), 1, ContextsAtOnce);
         IEnumerable<TokenContext[]> batches = ContextPacker.Batches(contexts.Take(most), atOnce).Select(batch => batch.ToArray());
-        return SplicedLoss.Measure(model, HookPoint.Parse(plan.HookPoint), reconstruct, batches, progress, store.Statistics.Mean, "held_out", cancellation);
+        return SplicedLoss.Measure(model, HookPoint.Parse(plan.HookPoint), reconstruct, batches, progress, store.Statistics.Mean, "held_out", ablated, cancellation);
     }
 
     // Documents in a seeded random order, so that a few contexts stand for the whole corpus and not for its beginning.

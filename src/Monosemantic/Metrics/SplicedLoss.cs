@@ -5,6 +5,16 @@ using static TorchSharp.torch;
 
 namespace Monosemantic.Metrics;
 
+/// <summary>Which positions an ablation replaces.</summary>
+public enum AblatedPositions
+{
+    /// <summary>All of them, as SAELens does.</summary>
+    Every,
+
+    /// <summary>Those of tokens of the text: inserted ones (BOS, separators) keep their activation, as they do when spliced.</summary>
+    Text,
+}
+
 /// <summary>
 /// What a dictionary costs the model that it explains: the model's own cross-entropy, the one with activations replaced by
 /// their reconstruction, and the one with activations replaced by zero.
@@ -15,7 +25,7 @@ namespace Monosemantic.Metrics;
 /// <remarks>
 /// What counts: predictions of a real token from a real token of the same document. Inserted tokens (BOS, separators) are
 /// neither targets nor sources, as a dictionary is not trained on them; in the spliced run they keep their own activation.
-/// Both ablations replace every position, inserted ones too. As in SAELens' evaluation with special tokens excluded.
+/// Ablations replace every position, inserted ones too, unless told otherwise. As in SAELens' evaluation with special tokens excluded.
 /// </remarks>
 public static class SplicedLoss
 {
@@ -27,6 +37,7 @@ public static class SplicedLoss
     /// <param name="progress">Told after each batch.</param>
     /// <param name="mean">The mean activation [width], for mean ablation; null where it is not known.</param>
     /// <param name="split">Where the contexts come from, such as <c>held_out</c>.</param>
+    /// <param name="ablated">Which positions the ablations replace.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="UserErrorException">No prediction counts, a loss is not finite, or the hook point is not the model's.</exception>
     public static CrossEntropyResult Measure(
@@ -37,6 +48,7 @@ public static class SplicedLoss
         IProgress<ProgressReport>? progress = null,
         IReadOnlyList<double>? mean = null,
         string split = "held_out",
+        AblatedPositions ablated = AblatedPositions.Every,
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -49,7 +61,7 @@ public static class SplicedLoss
         {
             cancellation.ThrowIfCancellationRequested();
             if (batch.Length == 0 || batch[0].Length < 2) continue;
-            AddBatch(behaviour, model, at, reconstruct, average, batch);
+            AddBatch(behaviour, model, at, reconstruct, average, ablated, batch);
             progress?.Report(new("splice", behaviour.Predictions, 0, "tokens"));
         }
         return Result(behaviour, split);
@@ -62,7 +74,7 @@ public static class SplicedLoss
     public static double? Recovered(double original, double spliced, double ablated) =>
         ablated == original ? null : (ablated - spliced) / (ablated - original);
 
-    private static void AddBatch(ModelBehaviour behaviour, Transformer model, HookPoint at, Func<Tensor, Tensor> reconstruct, Tensor? mean, TokenContext[] batch)
+    private static void AddBatch(ModelBehaviour behaviour, Transformer model, HookPoint at, Func<Tensor, Tensor> reconstruct, Tensor? mean, AblatedPositions positions, TokenContext[] batch)
     {
         using var scope = NewDisposeScope();
         Tensor tokens = TokensOf(batch), real = RealOf(batch);
@@ -87,6 +99,7 @@ public static class SplicedLoss
         // With the whole residual stream replaced, nothing of the tokens is left: all contexts predict the same, and one stands for all.
         LogitRow[] Ablate(Hook hook)
         {
+            if (positions == AblatedPositions.Text) return Compare((point, value) => where(real.view([.. value.shape[..2], .. Enumerable.Repeat(1L, (int)value.dim() - 2)]), hook(point, value), value));
             if (at.Site is not (HookSite.ResidPre or HookSite.ResidPost)) return Compare(hook);
             using var inner = NewDisposeScope();
             int length = batch[0].Length;

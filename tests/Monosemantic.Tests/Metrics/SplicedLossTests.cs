@@ -60,6 +60,22 @@ public sealed class SplicedLossTests : IDisposable
     }
 
     [Fact]
+    public void Ablation_of_the_text_leaves_inserted_tokens_as_they_are()
+    {
+        TokenContext context = new([3, 1, 4, 1, 5], [-1, 7, 7, 7, 7], [-1, 0, 1, 2, 3]);
+        double[] mean = [.. Enumerable.Range(0, 16).Select(i => i / 16.0)];
+        HookPoint early = HookPoint.Parse("blocks.0.hook_resid_post");
+        CrossEntropyResult text = SplicedLoss.Measure(model, early, x => x.alias(), [[context, context]], mean: mean, ablated: AblatedPositions.Text, cancellation: TestContext.Current.CancellationToken);
+        Assert.Equal(ByHand(context, x => x * 0, [1, 2, 3], early), text.ZeroAblation, 5);
+        Assert.Equal(ByHand(context, x => (x * 0) + tensor(mean).to(ScalarType.Float32), [1, 2, 3], early), text.Numbers["ce_mean_ablation"].Value!.Value, 5);
+        CrossEntropyResult every = Measure(early, x => x.alias(), [[context]]);
+        Assert.Equal(ByHand(context, x => x * 0, [1, 2, 3], early, everywhere: true), every.ZeroAblation, 5);
+        Assert.NotEqual(every.ZeroAblation, text.ZeroAblation, 3);
+        HookPoint heads = HookPoint.Parse("blocks.0.attn.hook_z");
+        Assert.NotEqual(Measure(heads, x => x.alias(), [[context]]).ZeroAblation, SplicedLoss.Measure(model, heads, x => x.alias(), [[context]], ablated: AblatedPositions.Text, cancellation: TestContext.Current.CancellationToken).ZeroAblation, 6);
+    }
+
+    [Fact]
     public void Heads_are_spliced_as_one_vector()
     {
         CrossEntropyResult result = Measure(HookPoint.Parse("blocks.0.attn.hook_z"), x => x.shape[1] == 16 ? x.alias() : zeros_like(x), [[Context(3, 1, 4, 1)]]);
