@@ -26,6 +26,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step [--only NAME] | forward | eval | tokenizers | store | scan [--json FILE] [--quick] | stories --data DIR [--json FILE] | synth-sae-bench [--json FILE] [--samples N] [--preset NAME] [--lr X] [--quick] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step [--only NAME] | forward | eval | tokenizers | store | scan [--json FILE] [--quick] | stories --data DIR [--json FILE] | synth-sae-bench [--only NAME] [--json FILE] [--samples N] [--preset NAME] [--lr X] [--quick] | kernels [--dry]");
     return 1;
 }

@@ -42,7 +42,7 @@ internal static class SynthSaeBenchmark
     [
         new("topk", null, null, null, (config, l0) => config with { K = l0 }),
         new("batch_topk", 0.7316, 0.7574, 0.7923, (config, l0) => config with { K = l0 }),
-        new("matryoshka_batch_topk", 0.8793, 0.7927, 0.7792, (config, l0) => config with { K = l0, Matryoshka = new() { Widths = [config.DSae / 32, config.DSae / 8, config.DSae / 2] } }),
+        new("matryoshka_batch_topk", 0.8793, 0.7927, 0.7792, (config, l0) => config with { K = l0, Matryoshka = new() { Widths = [config.DSae / 32, config.DSae / 8, config.DSae / 2], AuxPerLevel = true } }),
         new("jumprelu", 0.7317, 0.7527, 0.7951, (config, l0) => config with { DecoderInitNorm = 0.5, JumpRelu = new() { InitThreshold = 1, Bandwidth = 1 }, Sparsity = config.Sparsity with { Coefficient = 1, L0Tuning = Tuning(config, l0, 0) } }),
         new("relu", 0.5562, 0.6039, 0.7654, (config, l0) => config with { Sparsity = config.Sparsity with { Coefficient = 2, WarmUpFraction = 1.0 / 3, L0Tuning = Tuning(config, l0, 1.0 / 3) } }),
     ];
@@ -50,6 +50,7 @@ internal static class SynthSaeBenchmark
     internal static int Run(string[] options)
     {
         TorchRuntime.Load();
+        string? only = Option(options, "--only");
         string preset = Option(options, "--preset") ?? Small;
         long samples = long.Parse(Option(options, "--samples") ?? (options.Contains("--quick") ? "300000" : "2000000"));
         double lr = double.Parse(Option(options, "--lr") ?? (preset == Full ? "3e-4" : "3e-3"));
@@ -57,14 +58,14 @@ internal static class SynthSaeBenchmark
         int dSae = truth.Config.NumFeatures / 4, l0 = TargetOf(truth);
         Console.WriteLine($"{preset}: {truth.Config.NumFeatures:N0} features in {truth.Config.HiddenDim}, dictionaries of {dSae:N0}, L0 {l0}, learning rate {lr}, {samples:N0} fresh samples each");
         var results = new List<SynthSaeResult>();
-        foreach (BenchmarkedArchitecture architecture in Architectures)
+        foreach (BenchmarkedArchitecture architecture in Architectures.Where(one => only is null || one.Name == only))
         {
             SynthSaeResult result = Measure(architecture, truth, dSae, l0, samples, lr);
             results.Add(result);
             Console.WriteLine($"  {result.Architecture,-12} L0 {result.L0,5:F1} (true {result.TrueL0:F1})  F1 {result.F1:F4}  MCC {result.Mcc:F4}  uniqueness {result.Uniqueness:F4}  EV {result.ExplainedVariance:F4}  shrinkage {result.Shrinkage:F4}  dead {result.DeadLatents:F0}  {result.Seconds:F0} s");
         }
         PrintOrder(results);
-        Dictionary<string, double> rates = Architectures.ToDictionary(architecture => architecture.Name, FullRate), hours = rates.ToDictionary(pair => pair.Key, pair => FullSamples / pair.Value / 3600);
+        Dictionary<string, double> rates = Architectures.Where(one => only is null || one.Name == only).ToDictionary(architecture => architecture.Name, FullRate), hours = rates.ToDictionary(pair => pair.Key, pair => FullSamples / pair.Value / 3600);
         foreach ((string name, double rate) in rates) Console.WriteLine($"  {Full}: {name} takes {rate:F0} samples per second, {hours[name]:F0} hours for {FullSamples:N0}");
         if (Option(options, "--json") is { } path) JsonFile.Write(path, new SynthSaeBenchmarkResult(preset, dSae, results, rates, hours));
         return 0;

@@ -14,6 +14,7 @@ internal sealed record AuxiliaryTerm(double Loss, FeatureEntries Entries, Pull P
 /// <summary>
 /// AuxK (Gao et al. 2024): the aux_k most active dead features of a token reconstruct what the living ones left over, which
 /// gives dead features a gradient. The residual is a constant target. Pre-activations are computed for dead features alone.
+/// A matryoshka can have one for each level: its own dead features, and what its prefix left over.
 /// </summary>
 internal sealed unsafe class AuxiliaryLoss(SaeTrainingConfig config, int dOut, int threads, SaeEncoder encoder) : IDisposable
 {

@@ -46,6 +46,9 @@ internal sealed unsafe class Reconstruction : IDisposable
     /// <summary>Error of the second reconstruction [batch, d_out], or null.</summary>
     internal Tensor? Second => second;
 
+    /// <summary>x_hat - target of a nested reconstruction [batch, d_out]; until <see cref="Accumulate"/>.</summary>
+    internal Tensor ResidualOf(int level) => residuals[level];
+
     /// <summary>Its address.</summary>
     internal float* ResidualAt => (float*)at[^1];
 

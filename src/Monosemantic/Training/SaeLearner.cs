@@ -20,7 +20,7 @@ internal sealed unsafe class SaeLearner : IDisposable
     private readonly PursuitPass? pursuit;
     private readonly SaeOptimiser optimiser;
     private readonly DensePass? dense;
-    private readonly AuxiliaryLoss auxiliary;
+    private readonly AuxiliaryLoss[] auxiliaries;
     private readonly GhostGradients? ghosts;
     private readonly int threads;
 
@@ -37,7 +37,7 @@ internal sealed unsafe class SaeLearner : IDisposable
         Firing = new FiringCounts(config);
         Threshold = new BatchThreshold(config.BatchThreshold, config.TotalSteps);
         forward = new SaeForward(config, Rule, Weights, this.threads, separateTargets: dOut is not null);
-        auxiliary = new AuxiliaryLoss(config, shape.DOut, this.threads, forward.Encoder);
+        auxiliaries = [.. Enumerable.Range(0, config.Matryoshka.AuxPerLevel ? forward.Widths.Length : 1).Select(_ => new AuxiliaryLoss(config, shape.DOut, this.threads, forward.Encoder))];
         backward = new SparseBackward(this.config, Rule, Weights, Gradients, this.threads);
         optimiser = new SaeOptimiser(config, this.threads);
         if (Rule.CanBeDense) dense = new DensePass(config, Rule, Weights, Gradients, forward.Reconstruction, backward, this.threads);
@@ -130,14 +130,14 @@ internal sealed unsafe class SaeLearner : IDisposable
         bool sparse = most >= 0 && forward.Run(step, most);
         double[] levels = Scales(factor);
         double[] through;
-        AuxiliaryTerm? aux = null;
+        AuxiliaryTerm?[] aux = [];
         int deadCount;
         if (sparse)
         {
             bool[] fired = FiringCounts.Fired(forward.Entries, config.DSae);
             int[] deadFeatures = CountDead(before, fired);
             deadCount = deadFeatures.Length;
-            aux = !HasAuxiliary ? null : auxiliary.Compute(forward.Centred, forward.Residual, Weights, config.RescaleByDecoderNorm ? step.Norms : null, deadFeatures, variance);
+            aux = Auxiliary(step, deadFeatures, variance);
             SetL0Slope(step, forward.FiredEntries());
             through = Rule.IsPursuit ? BackThroughPursuit(levels[0]) : BackThroughCode(step, levels, factor, aux);
         }
@@ -183,7 +183,22 @@ internal sealed unsafe class SaeLearner : IDisposable
         return [.. Enumerable.Range(0, config.DSae).Where(feature => dead[feature])];
     }
 
-    private double[] BackThroughCode(StepContext step, double[] levels, double factor, AuxiliaryTerm? aux)
+    // Before the levels' errors are added up.
+    private AuxiliaryTerm?[] Auxiliary(StepContext step, int[] dead, double variance)
+    {
+        if (!HasAuxiliary) return [null];
+        float* norms = config.RescaleByDecoderNorm ? step.Norms : null;
+        if (auxiliaries.Length == 1) return [auxiliaries[0].Compute(forward.Centred, forward.Residual, Weights, norms, dead, variance)];
+        var terms = new AuxiliaryTerm?[auxiliaries.Length];
+        for (int level = 0; level < terms.Length; level++)
+        {
+            int from = level == 0 ? 0 : forward.Widths[level - 1], to = forward.Widths[level];
+            terms[level] = auxiliaries[level].Compute(forward.Centred, forward.Reconstruction.ResidualOf(level).narrow(0, 0, Rows), Weights, norms, [.. dead.Where(feature => feature >= from && feature < to)], variance);
+        }
+        return terms;
+    }
+
+    private double[] BackThroughCode(StepContext step, double[] levels, double factor, AuxiliaryTerm?[] aux)
     {
         Reconstruction errors = forward.Reconstruction;
         errors.Accumulate(levels, Rows, threads);
@@ -214,13 +229,13 @@ internal sealed unsafe class SaeLearner : IDisposable
         return config.SubtractBDec ? through : [];
     }
 
-    private void BiasGradients(double[] through, double[] levels, double factor, AuxiliaryTerm? aux, bool sparse)
+    private void BiasGradients(double[] through, double[] levels, double factor, AuxiliaryTerm?[] aux, bool sparse)
     {
         Reconstruction errors = forward.Reconstruction;
         (nint first, float scale) = sparse ? errors.PullOf(0, levels) : ((nint)errors.ResidualAt, (float)levels[^1]);
         double[] bias = Sums(first, scale);
         if (Rule.HasSecond && (config.MultiTopK > 1 || config.GateTrainsDecoder)) Add(bias, Sums((nint)errors.SecondAt, SecondScale(factor)), 1);
-        if (aux is { } term && config.AuxAddsBDec) Add(bias, Sums(term.Pull.Residual, term.Pull.Scale), 1);
+        foreach (AuxiliaryTerm term in aux.OfType<AuxiliaryTerm>()) if (config.AuxAddsBDec) Add(bias, Sums(term.Pull.Residual, term.Pull.Scale), 1);
         // b_dec is subtracted from every input, so the encoder's part of its gradient is minus that of the inputs.
         if (config.SubtractBDec) Add(bias, through, -1);
         if (Rule.IsPursuit && !config.SubtractBDec) Array.Clear(bias);
@@ -253,11 +268,11 @@ internal sealed unsafe class SaeLearner : IDisposable
         SetL0Slope(step, dense!.Counts.Active);
     }
 
-    private BatchLosses Losses(StepContext step, double factor, double variance, AuxiliaryTerm? aux, double ghost, long active, int dead)
+    private BatchLosses Losses(StepContext step, double factor, double variance, AuxiliaryTerm?[] aux, double ghost, long active, int dead)
     {
         Reconstruction errors = forward.Reconstruction;
         double error = errors.SquaredError(errors.Levels - 1, Rows), penalty = backward.Sums.Sum(sum => sum.Penalty), pull = backward.Sums.Sum(sum => sum.PreAct);
-        double l0 = active / (double)Rows;
+        double l0 = active / (double)Rows, auxLoss = aux.Sum(term => term?.Loss ?? 0);
         penalty += Rule.Options.Sparsity switch
         {
             SparsityLoss.Step => step.Sparsity * l0,
@@ -270,11 +285,11 @@ internal sealed unsafe class SaeLearner : IDisposable
         if (Rule.HasSecond) terms.Add(new(config.MultiTopK > 1 ? "multi_topk" : "gate_reconstruction", factor * (config.MultiTopK > 1 ? config.MultiTopKWeight : 1) * errors.SecondSquaredError(Rows)));
         if (Rule.Options.Sparsity != SparsityLoss.None) terms.Add(new("sparsity", penalty));
         if (Rule.Options.PreActCoefficient > 0) terms.Add(new("pre_act", pull));
-        if (HasAuxiliary) terms.Add(new("aux", config.AuxCoefficient * (aux?.Loss ?? 0)));
+        if (HasAuxiliary) terms.Add(new("aux", config.AuxCoefficient * auxLoss));
         if (ghosts is not null) terms.Add(new("ghost", ghost));
         Sparsity.Tune(Updates, l0);
         if (config.Sparsity.PAnnealing is not null) Sparsity.Record(Updates, penalty / Math.Max(step.Sparsity, double.Epsilon), forward.NextPowerLoss());
-        return new(terms.Sum(term => term.Value), error, aux?.Loss ?? 0, variance, (int)Math.Min(active, int.MaxValue), dead, terms.ToImmutable());
+        return new(terms.Sum(term => term.Value), error, auxLoss, variance, (int)Math.Min(active, int.MaxValue), dead, terms.ToImmutable());
     }
 
     private static double Reciprocal(double value) => value > 0 ? 1 / value : 0;
@@ -288,7 +303,7 @@ internal sealed unsafe class SaeLearner : IDisposable
     public void Dispose()
     {
         foreach (SaeWeights weights in new[] { Weights, Gradients, Means, Squares }) weights.Dispose();
-        auxiliary.Dispose();
+        foreach (AuxiliaryLoss auxiliary in auxiliaries) auxiliary.Dispose();
         Resampling?.Dispose();
         Whitening?.Dispose();
         dense?.Dispose();

@@ -116,6 +116,9 @@ public sealed record MatryoshkaConfig
 
     /// <summary>Weight of each prefix' squared error; default null: 1 each, as in SAELens (dictionary_learning: 1/n^2 for n prefixes).</summary>
     public ImmutableArray<double>? Weights { get; init; }
+
+    /// <summary>Whether the dead features of each prefix, less those of the one before, reconstruct what that prefix left over, rather than all of them what all left over; default false (SAELens: use_matryoshka_aux_loss).</summary>
+    public bool AuxPerLevel { get; init; }
 }
 
 /// <summary>What replaces features that no longer fire.</summary>

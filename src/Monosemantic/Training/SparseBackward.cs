@@ -26,7 +26,19 @@ internal sealed unsafe class BackwardInput
     /// <summary>The second reconstruction's pull.</summary>
     internal Pull? Second { get; init; }
 
-    internal AuxiliaryTerm? Auxiliary { get; init; }
+    /// <summary>One auxiliary loss for all features, or one for each level of nesting; null where there is none.</summary>
+    internal required AuxiliaryTerm?[] Auxiliary { get; init; }
+
+    /// <summary>The auxiliary loss that a feature takes part in.</summary>
+    internal AuxiliaryTerm? AuxiliaryOf(int feature) => Auxiliary.Length == 1 ? Auxiliary[0] : Auxiliary[LevelOf(feature)];
+
+    /// <summary>The shortest prefix that a feature is in.</summary>
+    internal int LevelOf(int feature)
+    {
+        int level = 0;
+        while (feature >= Widths[level]) level++;
+        return level;
+    }
 
     /// <summary>Centred inputs [n, d_in].</summary>
     internal required float* Inputs { get; init; }
@@ -80,7 +92,7 @@ internal sealed unsafe class SparseBackward(SaeTrainingConfig config, TrainingRu
     {
         long inAt = (long)feature * weights.DIn, outAt = (long)feature * weights.DOut;
         FeatureEntries entries = input.Entries;
-        int first = entries.Offsets[feature], count = entries.Count(feature), aux = input.Auxiliary?.Entries.Count(feature) ?? 0;
+        int first = entries.Offsets[feature], count = entries.Count(feature), aux = input.AuxiliaryOf(feature)?.Entries.Count(feature) ?? 0;
         FeatureSums sum = default;
         squares[feature] = 0;
         touched[feature] = count > 0 || aux > 0;
@@ -89,7 +101,7 @@ internal sealed unsafe class SparseBackward(SaeTrainingConfig config, TrainingRu
         {
             new Span<float>(gradients.DecoderAt + outAt, weights.DOut).Clear();
             new Span<float>(gradients.EncoderAt + inAt, weights.DIn).Clear();
-            Pull pull = input.Pulls[Level(feature, input.Widths)];
+            Pull pull = input.Pulls[input.LevelOf(feature)];
             Back(span, span.Values, pull, outAt, dots);
             if (input.Second is { } other) Back(span, span.Pres, other, outAt, second);
         }
@@ -108,7 +120,7 @@ internal sealed unsafe class SparseBackward(SaeTrainingConfig config, TrainingRu
     // The auxiliary loss has entries of its own, on features that are otherwise not pulled.
     private double OfAuxiliary(int feature, BackwardInput input, float* dots, long outAt, long inAt, ref FeatureSums sum)
     {
-        AuxiliaryTerm aux = input.Auxiliary!;
+        AuxiliaryTerm aux = input.AuxiliaryOf(feature)!;
         int first = aux.Entries.Offsets[feature], count = aux.Entries.Count(feature);
         var span = new FeatureEntriesSpan { Count = count, Rows = aux.Entries.Rows + first, Values = aux.Entries.Values + first };
         Back(span, span.Values, aux.Pull, outAt, dots);
@@ -170,12 +182,5 @@ internal sealed unsafe class SparseBackward(SaeTrainingConfig config, TrainingRu
             sum.Norm = 0;
             Finish(features[i], inAt, outAt, ref sum);
         }
-    }
-
-    private static int Level(int feature, int[] widths)
-    {
-        int level = 0;
-        while (feature >= widths[level]) level++;
-        return level;
     }
 }

@@ -66,7 +66,13 @@ internal sealed class DenseDefinition
             loss += (output - y).pow(2).sum() * factor * (config.MultiTopK > 1 ? config.MultiTopKWeight : 1);
         }
         Tensor residual = (y - Decode(f, wDec, bDec)).detach();
-        return loss + Auxiliary(residual, variance) + Ghosts(residual);
+        if (!config.Matryoshka.AuxPerLevel) return loss + Auxiliary(residual, variance, 0, config.DSae) + Ghosts(residual);
+        for (int level = 0; level < widths.Length; level++)
+        {
+            Tensor left = (y - Decode(f.narrow(1, 0, widths[level]), wDec.narrow(0, 0, widths[level]), bDec)).detach();
+            loss += Auxiliary(left, variance, level == 0 ? 0 : widths[level - 1], widths[level]);
+        }
+        return loss + Ghosts(residual);
     }
 
     private Tensor Decode(Tensor f, Tensor decoder, Tensor bias)
@@ -162,12 +168,15 @@ internal sealed class DenseDefinition
         return f;
     }
 
-    private Tensor Auxiliary(Tensor residual, Tensor variance)
+    // Of the dead features from one to before another.
+    private Tensor Auxiliary(Tensor residual, Tensor variance, int from, int to)
     {
+        Tensor features = arange(config.DSae), taking = dead & features.ge(from) & features.lt(to);
+        int deadCount = (int)taking.sum().item<long>();
         if (config.AuxCoefficient == 0 || deadCount == 0 || config.Architecture is "relu" or "gated" or "jumprelu" or "prolu" or "matching_pursuit") return zeros(1, float64);
         int most = Math.Max(1, config.AuxK ?? (int)(x.shape[1] / 2)), count = Math.Min(most, deadCount);
         Tensor pre = Centred.mm(wEnc) + bEnc;
-        Tensor masked = (options.RankByNorm ? pre * Norms : pre).masked_fill(dead.logical_not(), double.NegativeInfinity);
+        Tensor masked = (options.RankByNorm ? pre * Norms : pre).masked_fill(taking.logical_not(), double.NegativeInfinity);
         Tensor chosen = pre * Marked(pre, 1, masked.topk(count).indexes);
         if (config.AuxRectified) chosen = chosen.relu();
         if (!config.AuxTrainsEncoder) chosen = chosen.detach();

@@ -21,6 +21,7 @@ public sealed class SaeGradientTests(ITestOutputHelper output)
         ("batch_topk, ranked by norm", Plain("batch_topk") with { RescaleByDecoderNorm = true }),
         ("matryoshka", Plain("matryoshka_batch_topk")),
         ("matryoshka, weights", Plain("matryoshka_batch_topk") with { Matryoshka = new() { Widths = [5, 11], Weights = [0.3, 0.2, 0.7] } }),
+        ("matryoshka, aux per level", Plain("matryoshka_batch_topk") with { RescaleByDecoderNorm = true, AuxK = 3, AuxScalesWithDead = true, AuxNormalisation = ErrorNormalisation.None, Matryoshka = new() { Widths = [5, 11], AuxPerLevel = true } }),
         ("abs_topk", Plain("abs_topk")),
         ("groupmax", Plain("groupmax")),
         ("relu, l1", Plain("relu") with { Sparsity = new() { Coefficient = 0.4, WeightedByDecoderNorm = false } }),
