@@ -131,7 +131,7 @@ internal static class SynthSaeBenchmark
             ("F1", result => result.F1, known => known.PublishedF1), ("MCC", result => result.Mcc, known => known.PublishedMcc), ("EV", result => result.ExplainedVariance, known => known.PublishedExplainedVariance),
         })
         {
-            BenchmarkedArchitecture[] known = [.. Architectures.Where(architecture => published(architecture) is not null)];
+            BenchmarkedArchitecture[] known = [.. Architectures.Where(architecture => published(architecture) is not null && results.Any(result => result.Architecture == architecture.Name))];
             if (known.Length < 2) continue;
             string here = string.Join(" > ", known.OrderByDescending(architecture => own(results.Single(result => result.Architecture == architecture.Name))).Select(architecture => architecture.Name)), there = string.Join(" > ", known.OrderByDescending(published).Select(architecture => architecture.Name));
             Console.WriteLine($"  order by {score}: here {here}; published {there}");
