@@ -42,7 +42,7 @@ internal static class SynthSaeBenchmark
     [
         new("topk", null, null, null, (config, l0) => config with { K = l0 }),
         new("batch_topk", 0.7316, 0.7574, 0.7923, (config, l0) => config with { K = l0 }),
-        new("matryoshka_batch_topk", 0.8793, 0.7927, 0.7792, (config, l0) => config with { K = l0, Matryoshka = new() { Widths = [config.DSae / 32, config.DSae / 8, config.DSae / 2], AuxPerLevel = true } }),
+        new("matryoshka_batch_topk", 0.8793, 0.7927, 0.7792, (config, l0) => config with { K = l0, AuxAddsBDec = false, Matryoshka = new() { Widths = [config.DSae / 32, config.DSae / 8, config.DSae / 2], AuxPerLevel = true } }),
         new("jumprelu", 0.7317, 0.7527, 0.7951, (config, l0) => config with { DecoderInitNorm = 0.5, JumpRelu = new() { InitThreshold = 1, Bandwidth = 1 }, Sparsity = config.Sparsity with { Coefficient = 1, L0Tuning = Tuning(config, l0, 0) } }),
         new("relu", 0.5562, 0.6039, 0.7654, (config, l0) => config with { Sparsity = config.Sparsity with { Coefficient = 2, WarmUpFraction = 1.0 / 3, L0Tuning = Tuning(config, l0, 1.0 / 3) } }),
     ];

@@ -11,7 +11,8 @@ internal static class ExtractCommand
     internal static Command Create()
     {
         var options = new ExtractionOptions();
-        Option<string> output = CommonOptions.Out("where the store goes");
+        Option<string> output = CommonOptions.Out("where the store goes (required but for --plan)");
+        output.Required = false;
         var plan = new Option<bool>("--plan") { Description = "say what it would take, after a short calibration, and store nothing" };
         Option<bool> resume = CommonOptions.Resume(), json = CommonOptions.Json();
         var command = new ToolCommand(
@@ -23,7 +24,8 @@ internal static class ExtractCommand
         command.SetAction((parsed, cancellation) =>
         {
             bool quiet = parsed.GetValue(json);
-            string folder = parsed.GetRequiredValue(output);
+            // A plan stores nothing: it asks how much room there is where the command runs.
+            string folder = parsed.GetValue(output) ?? (parsed.GetValue(plan) ? "." : throw new UserErrorException("option --out is required", "say with --out DIR where the store goes, or with --plan ask what it would take"));
             ExtractionConfig config = options.Read(parsed);
             using Extraction extraction = Terminal.WithProgress(quiet, progress => Extraction.Open(config, progress, cancellation));
             if (parsed.GetValue(plan)) PrintPlan(extraction.Plan(folder), quiet);

@@ -12,7 +12,7 @@ public sealed class ExtractionPlanTests : IDisposable
     public ExtractionPlanTests() => File.WriteAllText(Path.Combine(folder, "text.txt"), TinyModel.Documents(800));
 
     private static string[] Extract(params string[] more) =>
-        ["extract", "--model", Path.Combine(Repository.Root, "activations", "sample", "dotnet-docs-lm"), "--text", "text.txt", "--out", "store", .. more];
+        ["extract", "--model", Path.Combine(Repository.Root, "activations", "sample", "dotnet-docs-lm"), "--text", "text.txt", .. more];
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
@@ -27,7 +27,9 @@ public sealed class ExtractionPlanTests : IDisposable
         Assert.True(planned.ExitCode == 0, planned.Error);
         Assert.False(Directory.Exists(Path.Combine(folder, "store")));
         JsonNode plan = JsonNode.Parse(planned.Output)!;
-        CommandResult done = await CommandLine.RunAsync(folder, Extract(options));
+        CommandResult nowhere = await CommandLine.RunAsync(folder, Extract(options));
+        Assert.True(nowhere.ExitCode == 1 && nowhere.Error.Contains("--out is required", StringComparison.Ordinal), nowhere.Error);
+        CommandResult done = await CommandLine.RunAsync(folder, Extract([.. options, "--out", "store"]));
         Assert.True(done.ExitCode == 0, done.Error);
 
         double bytes = Directory.GetFiles(Path.Combine(folder, "store"), "*", SearchOption.AllDirectories).Sum(file => (double)new FileInfo(file).Length);
