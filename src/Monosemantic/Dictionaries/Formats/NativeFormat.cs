@@ -20,6 +20,9 @@ internal sealed class NativeFormat : SaeFormat
     public override bool Writes => true;
 
     /// <inheritdoc/>
+    internal override bool TakesDtypes => false;
+
+    /// <inheritdoc/>
     internal override bool Recognises(SaeFiles files) => files.Has(SaeStorage.ManifestName);
 
     /// <inheritdoc/>
@@ -33,7 +36,7 @@ internal sealed class NativeFormat : SaeFormat
     }
 
     /// <inheritdoc/>
-    internal override SaePlan Plan(SparseAutoencoder sae) => new(sae.Save);
+    internal override SaePlan Plan(SparseAutoencoder sae) => new((folder, _) => sae.Save(folder));
 }
 
 /// <summary>How often features fire, in SAELens' file for it, which is kept beside any format that has no place of its own.</summary>

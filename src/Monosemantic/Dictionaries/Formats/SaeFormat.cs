@@ -31,6 +31,9 @@ public abstract class SaeFormat
     /// <summary>Whether it can be written.</summary>
     public virtual bool Writes => false;
 
+    /// <summary>Whether it can be written in other element types than float32.</summary>
+    internal virtual bool TakesDtypes => Writes;
+
     /// <summary>Finds a format by name.</summary>
     /// <param name="name">Its name.</param>
     /// <exception cref="UserErrorException">There is none of that name.</exception>
@@ -91,10 +94,10 @@ public abstract class SaeFormat
 }
 
 /// <summary>How an autoencoder is written in a format.</summary>
-/// <param name="Write">Writes into a folder.</param>
+/// <param name="Write">Writes into a folder, in an element type.</param>
 /// <param name="Losses">What the files cannot say and therefore changes, one line each; none where they compute the same.</param>
-internal sealed record SaePlan(Action<string> Write, ImmutableArray<string> Losses)
+internal sealed record SaePlan(Action<string, SaeDtype> Write, ImmutableArray<string> Losses)
 {
-    internal SaePlan(Action<string> write)
+    internal SaePlan(Action<string, SaeDtype> write)
         : this(write, []) { }
 }
