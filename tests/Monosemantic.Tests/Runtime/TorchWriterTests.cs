@@ -62,7 +62,7 @@ public sealed class TorchWriterTests : IDisposable
         (HashSet<byte> opcodes, HashSet<string> globals) = Disassemble(Records(File.ReadAllBytes(path))[0].Content);
 
         // PROTO MARK STOP BUILD REDUCE GLOBAL, TUPLE EMPTY_TUPLE TUPLE1..3, EMPTY_DICT SETITEM SETITEMS, BINPERSID NEWFALSE, BININT.. LONG1 BINUNICODE, memo: all in torch/_weights_only_unpickler.py.
-        byte[] taken = [0x80, .. "(.bRct)}suQKMJXqrhj"u8, 0x85, 0x86, 0x87, 0x89, 0x8a];
+        byte[] taken = [0x80, .. Encoding.ASCII.GetBytes("(.bRct)}suQKMJXqrhj"), 0x85, 0x86, 0x87, 0x89, 0x8a];
         Assert.Empty(opcodes.Except(taken));
         string[] storages = [.. "Float Double Half BFloat16 Long Int Short Char Byte Bool".Split(' ').Select(kind => $"torch {kind}Storage")];
         Assert.Equal(["collections OrderedDict", .. storages.Append("torch._utils _rebuild_tensor_v2").Order(StringComparer.Ordinal)], globals.Order(StringComparer.Ordinal));
@@ -79,7 +79,8 @@ public sealed class TorchWriterTests : IDisposable
         TorchWriter.WriteStateDict(path, tensors, largest: 500);
 
         byte[] whole = File.ReadAllBytes(path);
-        Assert.True(whole.AsSpan().IndexOf([255, 255, 255, 255]) > 0);
+        byte[] wide = [255, 255, 255, 255];
+        Assert.True(whole.AsSpan().IndexOf(wide) > 0);
         using (var archive = new System.IO.Compression.ZipArchive(new MemoryStream(whole)))
         {
             foreach ((string name, Tensor value) in tensors.Index().Select(pair => ($"wide/data/{pair.Index}", pair.Item.Value))) Assert.Equal(value.numel() * 4, archive.GetEntry(name)!.Length);

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Monosemantic.Dictionaries;
 using Monosemantic.Dictionaries.Formats;
 using Monosemantic.Runtime;
 using Monosemantic.Runtime.TensorFiles;
