@@ -96,15 +96,16 @@ internal static class SaeCommand
         Option<string> output = CommonOptions.Out("where the files go; new or empty");
         var lossy = new Option<bool>("--lossy") { Description = "write files that compute something else where the format cannot hold it all" };
         var dtype = new Option<string?>("--dtype") { Description = "element type to write: f32, f16 or bf16; else the source's in its own format, and f32 elsewhere", HelpName = "NAME" };
+        var training = new Option<bool>("--training") { Description = "of saelens: write a training checkpoint, to go on training there" };
         Option<bool> json = CommonOptions.Json();
-        var command = new ToolCommand("convert", "Writes a sparse autoencoder in another format, reads it back and prints the largest difference.", $"monosemantic sae convert --from {Example} --to saelens --out converted") { path, from, format, to, output, dtype, lossy, json };
+        var command = new ToolCommand("convert", "Writes a sparse autoencoder in another format, reads it back and prints the largest difference.", $"monosemantic sae convert --from {Example} --to saelens --out converted") { path, from, format, to, output, dtype, training, lossy, json };
         command.Validators.Add(result =>
         {
             if (result.GetValue(path) is null == result.GetValue(from) is null) result.AddError("Give the autoencoder once: as PATH or with --from PATH.");
         });
         command.SetAction(parsed =>
         {
-            SaeConversionResult result = SaeConversion.Run(parsed.GetValue(path) ?? parsed.GetRequiredValue(from)!, parsed.GetValue(format), parsed.GetRequiredValue(to), parsed.GetRequiredValue(output), parsed.GetValue(lossy), parsed.GetValue(dtype));
+            SaeConversionResult result = SaeConversion.Run(parsed.GetValue(path) ?? parsed.GetRequiredValue(from)!, parsed.GetValue(format), parsed.GetRequiredValue(to), parsed.GetRequiredValue(output), parsed.GetValue(lossy), parsed.GetValue(dtype), parsed.GetValue(training));
             if (parsed.GetValue(json)) Console.Out.Write(JsonFile.ToText(result));
             else Terminal.PrintTable($"{result.From} -> {result.To}", Rows(result));
             return 0;

@@ -6,6 +6,7 @@ using Monosemantic.Features;
 using Monosemantic.Features.Exports;
 using Monosemantic.Runtime;
 using Monosemantic.Tests.Dictionaries;
+using Monosemantic.Tests.EndToEnd;
 
 namespace Monosemantic.Tests.Features;
 
@@ -164,6 +165,18 @@ public sealed class FeatureExportTests : IDisposable
         Assert.Contains("not the dictionary", Assert.Throws<UserErrorException>(() => FeatureExport.Run(Source, "saedashboard", output, new() { Sae = Path.Combine(folder, "other") })).Message);
         Assert.Throws<UserErrorException>(() => FeatureExport.Run(folder, "neuronpedia", output));
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder, "out*"));
+    }
+
+    [Fact]
+    public async Task The_command_exports_and_lists()
+    {
+        CommandResult done = await CommandLine.RunAsync(folder, "features", "export", "--to", "neuronpedia", "index", "--out", "out", "--sae", "sae", "--model-id", "gpt2-small", "--source-set", "res-mine", "--json");
+        Assert.Equal((0, "3-res-mine"), (done.ExitCode, Parse(done.Output).GetProperty("source_id").GetString()));
+        Assert.True(File.Exists(Path.Combine(folder, "out", "gpt2-small", "3-res-mine", "features", "batch-0.jsonl.gz")));
+        CommandResult refused = await CommandLine.RunAsync(folder, "features", "export", "--to", "neuronpedia", "index", "--out", "out");
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("not empty", refused.Error);
+        Assert.Contains("saedashboard", (await CommandLine.RunAsync(folder, "list", "exports")).Output);
     }
 
     private static UnitEvidence WithDirection(UnitEvidence unit) => unit with

@@ -79,6 +79,7 @@ internal sealed partial class CircuitTracerFormat : SaeFormat
     {
         string path = Path.Combine(files.Folder, SettingsName);
         if (!File.Exists(path)) return [];
+        files.Of(SettingsName);
         if (new FileInfo(path).Length > 1 << 20) throw new UserErrorException($"{path} is longer than a megabyte", "check that it is the right file");
         var settings = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (string line in File.ReadLines(path))

@@ -31,6 +31,7 @@ internal sealed class NativeFormat : SaeFormat
     /// <inheritdoc/>
     internal override SaeImport Read(SaeFiles files)
     {
+        foreach (string part in Parts(files)) files.Of(part);
         (SaeFile manifest, SaeWeights weights) = SaeStorage.Load(files.Folder);
         return new SaeImport(this, new SparseAutoencoder(manifest.Config, manifest.Provenance, weights), []) { LogFrequency = SparsityFile.Read(files, manifest.Config.DSae) };
     }

@@ -47,15 +47,16 @@ public static class SaeConversion
     /// <param name="folder">New or empty folder for the files.</param>
     /// <param name="lossy">Whether files that compute something else are wanted all the same.</param>
     /// <param name="dtype">Element type to write: f32, f16 or bf16; null for the source's in its own format, where that holds all digits, and float32 elsewhere.</param>
+    /// <param name="training">Whether to write the form that the format's own tool trains on.</param>
     /// <exception cref="UserErrorException">The format cannot hold it, or the conversion is not exact and <paramref name="lossy"/> is false.</exception>
-    public static SaeConversionResult Run(string path, string? from, string to, string folder, bool lossy, string? dtype = null)
+    public static SaeConversionResult Run(string path, string? from, string to, string folder, bool lossy, string? dtype = null, bool training = false)
     {
         SaeFormat target = SaeFormat.Of(to);
         SaeDtype? asked = dtype is null ? null : SaeDtype.Of(dtype);
         if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()) throw new UserErrorException($"{folder} is not empty", "choose an empty or new folder with --out");
         if (File.Exists(folder)) throw new UserErrorException($"{folder} is a file", "choose an empty or new folder with --out");
         using SaeImport source = SaeFormat.Load(path, from);
-        SaePlan plan = target.Plan(source.Sae);
+        SaePlan plan = training ? target.PlanTraining(source.Sae) : target.Plan(source.Sae);
         SaeDtype written = asked ?? KeptDtype(source.Sae, target);
         if (!target.TakesDtypes && written != SaeDtype.Float32) throw new UserErrorException($"{target.Name} is written in f32 only, not in {written.Name}", "leave --dtype out, or choose another format");
         string whole = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)), temporary = $"{whole}.{Environment.ProcessId}.tmp";

@@ -87,6 +87,10 @@ public abstract class SaeFormat
     /// <exception cref="UserErrorException">The format cannot hold it.</exception>
     internal virtual SaePlan Plan(SparseAutoencoder sae) => throw new UserErrorException($"{Name} is read, not written", $"written are {string.Join(", ", All.Where(format => format.Writes).Select(format => format.Name))}");
 
+    /// <summary>How an autoencoder would be written to be trained on by the format's own tool.</summary>
+    /// <exception cref="UserErrorException">The format has no such form, or cannot hold it.</exception>
+    internal virtual SaePlan PlanTraining(SparseAutoencoder sae) => throw new UserErrorException($"{Name} is not written as a training checkpoint", "only saelens is; leave --training out");
+
     /// <summary>The refusal of what the format cannot hold.</summary>
     private protected UserErrorException CannotHold(string what) => new($"{Name} cannot hold {what}", $"convert to native, which holds everything; see `monosemantic list formats`");
 

@@ -64,6 +64,19 @@ internal sealed class SaeLensFormat() : ConfiguredFormat("cfg.json", "sae_weight
         }, [.. losses]);
     }
 
+    /// <inheritdoc/>
+    internal override SaePlan PlanTraining(SparseAutoencoder sae)
+    {
+        SaeConfig config = sae.Config;
+        if (config.Sites > 1 || config.SkipConnection || config.Outputs != config.DModel || (config.HookPointOut is { } output && output != config.HookPoint)) throw CannotHold("a training checkpoint of a transcoder or crosscoder");
+        SaeLensCheckpoint checkpoint = SaeLensCheckpoint.Of(sae) ?? throw CannotHold($"a training checkpoint of {config.Architecture}");
+        return new((folder, dtype) =>
+        {
+            Write(folder, sae, sae, dtype.Cast(checkpoint.Tensors(sae)), () => PythonJson.ToText(checkpoint.Config(Config(sae, checkpoint.Architecture, transcoder: false, dtype), sae)));
+            AtomicFile.WriteText(Path.Combine(folder, ScalerName), PythonJson.ToText(new JsonObject { ["scaling_factor"] = null }));
+        });
+    }
+
     private static Dictionary<string, Tensor> Tensors(ForeignTensors weights, SaeLensConfig read, List<string> notes)
     {
         (long d, long f, long o) = (read.Config.DModel, read.Config.DSae, read.Config.Outputs);
