@@ -13,8 +13,8 @@ internal static class FeaturesCommand
 
     internal static Command Create()
     {
-        var command = new ToolCommand("features", "Looks into a feature index: lists, shows and finds features.", "monosemantic features list activations/demo/features");
-        foreach (Command question in new[] { List(), Show(), Find(), Similar() }) command.Subcommands.Add(question);
+        var command = new ToolCommand("features", "Looks into a feature index: lists, shows, finds and exports features.", "monosemantic features list activations/demo/features");
+        foreach (Command question in new[] { List(), Show(), Find(), Similar(), FeatureExportCommand.Create() }) command.Subcommands.Add(question);
         return command;
     }
 

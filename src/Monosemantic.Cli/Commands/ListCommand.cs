@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Monosemantic.Dictionaries;
 using Monosemantic.Dictionaries.Formats;
+using Monosemantic.Features.Exports;
 using Monosemantic.Metrics;
 using Monosemantic.Metrics.Synthetic;
 using Monosemantic.Models;
@@ -16,6 +17,7 @@ internal static class ListCommand
         ("families", "model families that can be loaded", () => ModelFamily.Listing),
         ("architectures", "kinds of sparse autoencoder", () => SaeArchitecture.All.Select(kind => (kind.Name, kind.Summary))),
         ("formats", "file formats of sparse autoencoders", () => SaeFormat.All.Select(format => (format.Name, $"{format.Summary} ({(format.Writes ? "read and written" : "read")}: {format.Layout})"))),
+        ("exports", "tools that features are exported to", () => FeatureExport.All.Select(export => (export.Name, $"{export.Summary} ({export.Layout})"))),
         ("releases", "published sparse autoencoders that are known by the folders they lie in", () => SaeCatalogue.All.Select(release => (release.Name, $"{release.Format} of {release.Model} at {release.HookPoint} ({(release.Repository is { } repository ? $"{repository}/" : "")}{release.Layout})"))),
         ("metrics", "numbers that eval reports, with their definitions", () => MetricCatalogue.All.Select(metric => (metric.Definition.Name, metric.Definition.Formula))),
         ("synthetic", "ready-made synthetic data", () => SyntheticPreset.All.Select(preset => (preset.Name, preset.Summary))),

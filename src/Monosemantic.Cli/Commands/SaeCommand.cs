@@ -50,6 +50,7 @@ internal static class SaeCommand
             ("training data", info.Dataset ?? unknown),
             ("context", info.ContextSize is { } context ? $"{context} tokens{(info.PrependBos is { } bos ? bos ? ", BOS first" : ", no BOS" : "")}" : unknown),
             ("inputs", config.InputNormalisation == InputNormalisation.None ? "raw activations" : $"raw activations, normalised inside ({config.InputNormalisation})"),
+            ("stored as", info.Dtype ?? unknown),
             ("licence", info.Licence ?? unknown),
             ("features that fire", info.Alive is { } alive ? $"{alive:N0}" : unknown),
         }.Concat(info.Notes.Select(note => ("note", note))).Concat(info.Missing.Select(missing => ("missing", missing))).Select(row => (row.Item1, ResultPrinter.Cell(row.Item2))));
@@ -88,16 +89,23 @@ internal static class SaeCommand
 
     private static ToolCommand Convert()
     {
-        Argument<string> path = SaePath();
+        Argument<string?> path = new("PATH") { Description = "the autoencoder: a folder or file of any format in `list formats`", Arity = ArgumentArity.ZeroOrOne };
+        var from = new Option<string?>("--from") { Description = "the same, as an option", HelpName = "PATH" };
         Option<string?> format = Format();
         var to = new Option<string>("--to") { Description = $"the format to write: {string.Join(", ", SaeFormat.All.Where(known => known.Writes).Select(known => known.Name))}", Required = true, HelpName = "NAME" };
         Option<string> output = CommonOptions.Out("where the files go; new or empty");
         var lossy = new Option<bool>("--lossy") { Description = "write files that compute something else where the format cannot hold it all" };
+        var dtype = new Option<string?>("--dtype") { Description = "element type to write: f32, f16 or bf16; else the source's in its own format, and f32 elsewhere", HelpName = "NAME" };
+        var training = new Option<bool>("--training") { Description = "of saelens: write a training checkpoint, to go on training there" };
         Option<bool> json = CommonOptions.Json();
-        var command = new ToolCommand("convert", "Writes a sparse autoencoder in another format, reads it back and prints the largest difference.", $"monosemantic sae convert {Example} --to saelens --out converted") { path, format, to, output, lossy, json };
+        var command = new ToolCommand("convert", "Writes a sparse autoencoder in another format, reads it back and prints the largest difference.", $"monosemantic sae convert --from {Example} --to saelens --out converted") { path, from, format, to, output, dtype, training, lossy, json };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(path) is null == result.GetValue(from) is null) result.AddError("Give the autoencoder once: as PATH or with --from PATH.");
+        });
         command.SetAction(parsed =>
         {
-            SaeConversionResult result = SaeConversion.Run(parsed.GetRequiredValue(path), parsed.GetValue(format), parsed.GetRequiredValue(to), parsed.GetRequiredValue(output), parsed.GetValue(lossy));
+            SaeConversionResult result = SaeConversion.Run(parsed.GetValue(path) ?? parsed.GetRequiredValue(from)!, parsed.GetValue(format), parsed.GetRequiredValue(to), parsed.GetRequiredValue(output), parsed.GetValue(lossy), parsed.GetValue(dtype), parsed.GetValue(training));
             if (parsed.GetValue(json)) Console.Out.Write(JsonFile.ToText(result));
             else Terminal.PrintTable($"{result.From} -> {result.To}", Rows(result));
             return 0;
@@ -107,6 +115,7 @@ internal static class SaeCommand
 
     private static IEnumerable<(string Label, string Value)> Rows(SaeConversionResult result) =>
     [
+        ("dtype", result.Dtype),
         ("maximum error, feature_acts", $"{result.FeatureActsError:E1} of the largest value"),
         ("maximum error, reconstruction", $"{result.ReconstructionError:E1} of the largest value"),
         .. result.Notes.Select(note => ("note", note)),

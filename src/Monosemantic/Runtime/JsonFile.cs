@@ -38,7 +38,8 @@ public static class JsonFile
         var file = new FileInfo(path);
         if (!file.Exists) throw new UserErrorException($"{path} does not exist", "check the path; an unfinished folder has no manifest yet");
         if (file.Length > MaxBytes) throw new UserErrorException($"{path} has {file.Length:N0} bytes; at most {MaxBytes:N0} are read as JSON", "this is not a config or manifest of this tool");
-        return Parse<T>(File.ReadAllBytes(path), path);
+        // A pipe has no length; to open it would wait for someone to write into it.
+        return Parse<T>(file.Length == 0 ? [] : File.ReadAllBytes(path), path);
     }
 
     /// <summary>Reads one artefact or config from bytes.</summary>

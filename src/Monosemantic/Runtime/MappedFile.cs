@@ -46,6 +46,7 @@ internal sealed unsafe class MappedFile : IDisposable
         FileStream? stream = null;
         try
         {
+            if (OperatingSystem.IsLinux() && Libc.IsPipe(path)) throw new UserErrorException($"{path} is a pipe or a device, not a file", "copy its content to a file first");
             stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
             if (!stream.CanSeek) throw new UserErrorException($"{path} is a pipe or a device, not a file", "copy its content to a file first");
             return new MappedFile(path, stream);

@@ -56,7 +56,6 @@ internal sealed partial class CircuitTracerFormat : SaeFormat
         }
         if (activation is not ("relu" or "topk" or "jumprelu") || (activation == "jumprelu" && !tensors.ContainsKey("threshold"))) throw new UserErrorException($"{Path.Combine(files.Folder, SettingsName)}: the activation is {Printable.Of(activation)}, which these weights do not fit; known are relu, topk and jumprelu", "download the whole repository again");
         if (weights.Has("W_skip")) tensors["W_skip"] = weights.Take("W_skip", o, d);
-        string dtype = weights.Dtype("W_enc");
         weights.End(Name);
         string block = Layer().Match(name) is { Success: true } layer ? $"blocks.{layer.Groups[1].Value}." : "";
         string Hook(string key) => block.Length > 0 && settings.TryGetValue(key, out string? hook) ? block + hook : "";
@@ -72,7 +71,7 @@ internal sealed partial class CircuitTracerFormat : SaeFormat
             HookPoint = Hook("feature_input_hook"),
             HookPointOut = Hook("feature_output_hook") is { Length: > 0 } output ? output : null,
         };
-        return SaeImport.Of(this, file.Path, config, tensors, new SaeOrigin { Format = Name, Dtype = dtype, Model = settings.GetValueOrDefault("model_name") });
+        return SaeImport.Of(this, file.Path, config, tensors, new SaeOrigin { Format = Name, Dtype = weights.CommonDtype, Model = settings.GetValueOrDefault("model_name") });
     }
 
     /// <summary>The plain lines "key: value" of config.yaml; lists in it are of other files, which are not followed.</summary>
@@ -80,6 +79,7 @@ internal sealed partial class CircuitTracerFormat : SaeFormat
     {
         string path = Path.Combine(files.Folder, SettingsName);
         if (!File.Exists(path)) return [];
+        files.Of(SettingsName);
         if (new FileInfo(path).Length > 1 << 20) throw new UserErrorException($"{path} is longer than a megabyte", "check that it is the right file");
         var settings = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (string line in File.ReadLines(path))

@@ -37,6 +37,7 @@ internal sealed class CrossLayerTranscoderFormat : SaeFormat
         using DisposeScope scope = NewDisposeScope();
         (long f, long d) = SizeOf(files);
         if (d * f * layers * layers > MostElements || layers == 0) throw new UserErrorException($"{files.Folder} is a cross-layer transcoder of {layers} layers, {d} wide with {f} features each: as one matrix it would have {d * f * layers * layers:N0} elements; at most {MostElements:N0} are read", "such dictionaries need a sparse layout that this version does not have");
+        CheckShapes(files, layers, f, d);
         Tensor wEnc = zeros(layers * d, layers * f), wDec = zeros(layers * f, layers * d), bEnc = zeros(layers * f), bDec = zeros(layers * d), threshold = zeros(layers * f);
         int jumps = 0;
         for (int layer = 0; layer < layers; layer++)
@@ -61,6 +62,20 @@ internal sealed class CrossLayerTranscoderFormat : SaeFormat
         SaeConfig config = new() { Architecture = jumps > 0 ? "jumprelu" : "relu", DModel = (int)(layers * d), DSae = (int)(layers * f), Sites = layers, SubtractBDec = false };
         string[] notes = [$"a row holds the activations of {layers} layers side by side; feature i of layer l is feature l x {f} + i"];
         return SaeImport.Of(this, files.Folder, config, tensors, new SaeOrigin { Format = Name }, notes);
+    }
+
+    // Before anything is allocated for them: what the first file has may not stand for files that are not so.
+    private static void CheckShapes(SaeFiles files, int layers, long f, long d)
+    {
+        for (int layer = 0; layer < layers; layer++)
+        {
+            foreach ((string part, long[] shape) in new[] { ("enc", new[] { f, d }), ("dec", [f, layers - layer, d]) })
+            {
+                using SafetensorsFile file = SafetensorsFile.Open(files.Of($"W_{part}_{layer}.safetensors"));
+                long[] found = new ForeignTensors(file).Shape($"W_{part}_{layer}") ?? [];
+                if (!found.SequenceEqual(shape)) throw new UserErrorException($"{file.Path}: W_{part}_{layer} is {Printable.Of(found)}; it must be {Printable.Of(shape)} by the first layer and the number of files", "the files do not belong together; download or copy the whole folder again");
+            }
+        }
     }
 
     private static int Layers(SaeFiles files)

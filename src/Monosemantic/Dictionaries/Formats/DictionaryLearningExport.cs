@@ -36,11 +36,11 @@ internal sealed record DictionaryLearningExport(string Kind, bool Centres, int K
         };
     }
 
-    /// <summary>The state dict, in the library's order.</summary>
+    /// <summary>The state dict, in the library's order, and each matrix in memory as there: its encoders are made as transposes.</summary>
     internal IEnumerable<KeyValuePair<string, Tensor>> State(SparseAutoencoder sae)
     {
         Dictionary<string, Tensor> tensors = new(sae.Tensors);
-        (string, Tensor) encoder = ("encoder.weight", sae.WEnc.t()), decoder = ("decoder.weight", sae.WDec.t()), k = ("k", tensor(K, ScalarType.Int32)), threshold = ("threshold", tensor(Threshold));
+        (string, Tensor) encoder = ("encoder.weight", sae.WEnc.contiguous().t()), decoder = ("decoder.weight", sae.WDec.t().contiguous()), k = ("k", tensor(K, ScalarType.Int32)), threshold = ("threshold", tensor(Threshold));
         (string, Tensor)[] plain = [("W_enc", sae.WEnc), ("b_enc", sae.BEnc), ("W_dec", sae.WDec), ("b_dec", sae.BDec)];
         (string Name, Tensor Value)[] state = Kind switch
         {

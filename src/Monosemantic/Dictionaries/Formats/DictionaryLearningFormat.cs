@@ -52,7 +52,7 @@ internal sealed class DictionaryLearningFormat : SaeFormat
         var notes = new List<string>();
         string kind = trainer.Text("dict_class") ?? throw trainer.Bad("dict_class", "it must name a class");
         int? d = trainer.Count("activation_dim"), f = trainer.Count("dict_size"), layer = trainer.Count("layer");
-        SaeOrigin origin = new() { Format = Name, Model = trainer.Text("lm_name"), ContextSize = whole.Section("buffer")?.Count("ctx_len"), Dtype = "float32", Config = whole.Root };
+        SaeOrigin origin = new() { Format = Name, Model = trainer.Text("lm_name"), ContextSize = whole.Section("buffer")?.Count("ctx_len"), Config = whole.Root };
         string hook = trainer.Text("submodule_name") is { } module && layer is { } number ? HookOf(module, number) : "";
         trainer.Pass(InertKeys);
         trainer.End(Name);
@@ -63,7 +63,7 @@ internal sealed class DictionaryLearningFormat : SaeFormat
         (SaeConfig config, Dictionary<string, Tensor> tensors, double? threshold) = Tensors(weights, kind, d, f, trainer, notes);
         weights.End(Name);
         if (backup) Unscale(tensors, (PickleDictionary)file.Root, notes);
-        return SaeImport.Of(this, files.Of(WeightsName), config with { HookPoint = hook }, tensors, origin with { Threshold = threshold }, notes);
+        return SaeImport.Of(this, files.Of(WeightsName), config with { HookPoint = hook }, tensors, origin with { Threshold = threshold, Dtype = weights.CommonDtype }, notes);
     }
 
     /// <inheritdoc/>
@@ -75,13 +75,13 @@ internal sealed class DictionaryLearningFormat : SaeFormat
         if (config.InputNormalisation != InputNormalisation.None) throw CannotHold("an autoencoder that normalises its inputs");
         if (sae.Provenance.Origin is { InputsNeedScale: true }) throw CannotHold("that inputs must be scaled first");
         DictionaryLearningExport export = DictionaryLearningExport.Of(sae) ?? throw CannotHold(config.Architecture);
-        return new(folder =>
+        return new((folder, dtype) =>
         {
             SparseAutoencoder written = CentringMove.To(sae, export.Centres);
             try
             {
                 using DisposeScope scope = NewDisposeScope();
-                TorchWriter.WriteStateDict(Path.Combine(folder, WeightsName), export.State(written));
+                TorchWriter.WriteStateDict(Path.Combine(folder, WeightsName), dtype.Cast(export.State(written)));
                 AtomicFile.WriteText(Path.Combine(folder, ConfigName), PythonJson.ToText(export.Config(written), indent: 4));
             }
             finally

@@ -18,8 +18,8 @@ internal sealed class ForeignTensors(ITensorFile file, string prefix = "")
     /// <summary>Shape of a tensor, or null where it is not there.</summary>
     internal long[]? Shape(string name) => Has(name) ? [.. file.Entry(prefix + name).Shape] : null;
 
-    /// <summary>Element type as the file names it.</summary>
-    internal string Dtype(string name) => file.Entry(prefix + name).Element.Name;
+    /// <summary>The one floating point type of all tensors; null where there are several.</summary>
+    internal string? CommonDtype => file.Entries.Where(entry => entry.Name.StartsWith(prefix, StringComparison.Ordinal) && IsReal(entry.Element)).Select(entry => entry.Element.Name).Distinct().ToArray() is [var only] ? only : null;
 
     /// <summary>A tensor in float32; without a copy where the file has it so.</summary>
     /// <exception cref="UserErrorException">It is missing, of another shape, or holds no real numbers.</exception>
@@ -28,7 +28,7 @@ internal sealed class ForeignTensors(ITensorFile file, string prefix = "")
         TensorEntry entry = file.Entry(prefix + name);
         taken.Add(prefix + name);
         if (!entry.Shape.SequenceEqual(shape)) throw new UserErrorException($"{file.Path}: {prefix}{name} is {Printable.Of(entry.Shape)}; it must be {Printable.Of(shape)} by the config and the other tensors", "the files do not belong together; download or copy the whole folder again");
-        if (entry.Element.Name is not ("F32" or "F16" or "BF16" or "F64")) throw new UserErrorException($"{file.Path}: {prefix}{name} is of type {entry.Element.Name}; it must be a floating point type", "check that it is the right file");
+        if (!IsReal(entry.Element)) throw new UserErrorException($"{file.Path}: {prefix}{name} is of type {entry.Element.Name}; it must be a floating point type", "check that it is the right file");
         return file.View(prefix + name).to(ScalarType.Float32);
     }
 
@@ -44,6 +44,8 @@ internal sealed class ForeignTensors(ITensorFile file, string prefix = "")
 
     /// <summary>Passes over a tensor that does not change what is computed.</summary>
     internal void Pass(string name) => taken.Add(prefix + name);
+
+    private static bool IsReal(TensorElement element) => element.Name is "F32" or "F16" or "BF16" or "F64";
 
     /// <summary>Refuses what no one took.</summary>
     /// <exception cref="UserErrorException">A tensor is not known.</exception>

@@ -1,15 +1,11 @@
-using System.Collections.Immutable;
 using Monosemantic.Runtime;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Dictionaries.Formats;
 
 /// <summary>Gemma Scope 2: <c>config.json</c> and <c>params.safetensors</c>, JumpReLU, with or without a linear skip connection, b_dec not subtracted.</summary>
-internal sealed class GemmaScope2Format : SaeFormat
+internal sealed class GemmaScope2Format() : ConfiguredFormat("config.json", "params.safetensors")
 {
-    private const string ConfigName = "config.json", WeightsName = "params.safetensors";
-
     /// <inheritdoc/>
     public override string Name => "gemma_scope_2";
 
@@ -17,29 +13,14 @@ internal sealed class GemmaScope2Format : SaeFormat
     public override string Summary => "Gemma Scope 2: JumpReLU autoencoders and (skip) transcoders of Gemma 3";
 
     /// <inheritdoc/>
-    public override string Layout => $"{ConfigName} + {WeightsName}";
-
-    /// <inheritdoc/>
-    internal override bool Recognises(SaeFiles files) => files.Has(ConfigName) && files.Has(WeightsName);
-
-    /// <inheritdoc/>
-    internal override ImmutableArray<string> Parts(SaeFiles files) => [ConfigName, WeightsName];
-
-    /// <inheritdoc/>
-    internal override SaeImport Read(SaeFiles files)
+    private protected override ForeignSae Take(SaeFiles files, ForeignConfig cfg, ForeignTensors weights)
     {
-        ForeignConfig cfg = ForeignConfig.Read(files.Of(ConfigName));
-        using SafetensorsFile file = SafetensorsFile.Open(files.Of(WeightsName));
-        using var gradients = no_grad();
-        using DisposeScope scope = NewDisposeScope();
         if (cfg.Text("architecture") is not ("jump_relu" or "jumprelu")) throw cfg.Bad("architecture", "known is jump_relu");
         string? read = cfg.Text("hf_hook_point_in"), predicted = cfg.Text("hf_hook_point_out");
-        SaeOrigin origin = new() { Format = Name, Model = cfg.Text("model_name"), Config = cfg.Root };
+        SaeOrigin origin = new() { Format = Name, Model = cfg.Text("model_name") };
         cfg.Pass("width", "l0", "type", "affine_connection", "layer", "site", "dtype");
-        cfg.End(Name);
-        var weights = new ForeignTensors(file);
-        if (weights.Shape("w_enc") is { Length: 3 } layers) throw new UserErrorException($"{file.Path} is a transcoder across {layers[0]} layers, which is not read in this format", "read are autoencoders and transcoders of one layer; a cross-layer transcoder of circuit-tracer's files is read if it is small");
-        if (weights.Shape("w_enc") is not [var d, var f] || weights.Shape("w_dec") is not [_, var o]) throw new UserErrorException($"{file.Path} has no matrices w_enc and w_dec", "check that it is the right file");
+        if (weights.Shape("w_enc") is { Length: 3 } layers) throw new UserErrorException($"{weights.Source} is a transcoder across {layers[0]} layers, which is not read in this format", "read are autoencoders and transcoders of one layer; a cross-layer transcoder of circuit-tracer's files is read if it is small");
+        if (weights.Shape("w_enc") is not [var d, var f] || weights.Shape("w_dec") is not [_, var o]) throw new UserErrorException($"{weights.Source} has no matrices w_enc and w_dec", "check that it is the right file");
         Dictionary<string, Tensor> tensors = new()
         {
             ["W_enc"] = weights.Take("w_enc", d, f),
@@ -50,8 +31,6 @@ internal sealed class GemmaScope2Format : SaeFormat
         };
         bool skip = weights.Has("affine_skip_connection");
         if (skip) tensors["W_skip"] = weights.Take("affine_skip_connection", d, o).t();
-        origin = origin with { Dtype = weights.Dtype("w_enc") };
-        weights.End(Name);
         SaeConfig config = new()
         {
             Architecture = "jumprelu",
@@ -63,7 +42,7 @@ internal sealed class GemmaScope2Format : SaeFormat
             HookPoint = HookOf(read),
             HookPointOut = predicted is null || predicted == read ? null : HookOf(predicted),
         };
-        return SaeImport.Of(this, file.Path, config, tensors, origin);
+        return new(config, tensors, origin, []);
     }
 
     // Module paths of Hugging Face's Gemma 3; others are kept as they are.

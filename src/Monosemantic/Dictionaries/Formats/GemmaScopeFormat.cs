@@ -45,7 +45,7 @@ internal sealed class GemmaScopeFormat : SaeFormat
         weights.End(Name);
         var notes = new List<string>();
         SaeConfig config = new() { Architecture = "jumprelu", DModel = (int)d, DOut = outputs == d ? null : (int)outputs, DSae = (int)f, SubtractBDec = false };
-        SaeOrigin origin = new() { Format = Name, Dtype = "float32" };
+        SaeOrigin origin = new() { Format = Name, Dtype = weights.CommonDtype };
         string path = Path.GetFullPath(files.Folder).Replace('\\', '/');
         if (path.Contains("/embedding/", StringComparison.Ordinal)) Embedding(tensors, d, notes);
         return SaeImport.Of(this, files.Of(WeightsName), config, tensors, origin, notes);

@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Monosemantic.Runtime;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Dictionaries.Formats;
@@ -9,10 +6,8 @@ namespace Monosemantic.Dictionaries.Formats;
 /// The first Llama Scope release: <c>hyperparams.json</c> and <c>checkpoints/final.safetensors</c>, JumpReLU with one
 /// threshold. Its inputs are scaled to a mean length of sqrt(d) by the average length that the config gives; that is folded.
 /// </summary>
-internal sealed class LlamaScopeFormat : SaeFormat
+internal sealed class LlamaScopeFormat() : ConfiguredFormat("hyperparams.json", "checkpoints/final.safetensors")
 {
-    private const string ConfigName = "hyperparams.json", WeightsName = "checkpoints/final.safetensors";
-
     /// <inheritdoc/>
     public override string Name => "llama_scope";
 
@@ -20,21 +15,8 @@ internal sealed class LlamaScopeFormat : SaeFormat
     public override string Summary => "Llama Scope, first release: JumpReLU autoencoders and transcoders of Llama 3.1";
 
     /// <inheritdoc/>
-    public override string Layout => $"{ConfigName} + {WeightsName}";
-
-    /// <inheritdoc/>
-    internal override bool Recognises(SaeFiles files) => files.Has(ConfigName) && files.Has(WeightsName);
-
-    /// <inheritdoc/>
-    internal override ImmutableArray<string> Parts(SaeFiles files) => [ConfigName, WeightsName];
-
-    /// <inheritdoc/>
-    internal override SaeImport Read(SaeFiles files)
+    private protected override ForeignSae Take(SaeFiles files, ForeignConfig cfg, ForeignTensors weights)
     {
-        ForeignConfig cfg = ForeignConfig.Read(files.Of(ConfigName));
-        using SafetensorsFile file = SafetensorsFile.Open(files.Of(WeightsName));
-        using var gradients = no_grad();
-        using DisposeScope scope = NewDisposeScope();
         int d = cfg.Required("d_model"), f = cfg.Count("d_sae") ?? cfg.Times("expansion_factor", d);
         if (cfg.Text("act_fn") is not (null or "jumprelu" or "relu")) throw cfg.Bad("act_fn", "known are jumprelu and relu");
         if (cfg.Flag("use_glu_encoder", false)) throw cfg.Bad("use_glu_encoder", "it must be false");
@@ -46,8 +28,6 @@ internal sealed class LlamaScopeFormat : SaeFormat
         cfg.Pass(
             "expansion_factor", "use_decoder_bias", "bias_init", "norm_activation", "decoder_exactly_fixed_norm", "l1_coefficient", "l1_coefficient_warmup_steps", "lp", "init_decoder_norm", "init_encoder_norm", "init_encoder_with_decoder_transpose", "top_k", "use_batch_norm_mse",
             "use_ghost_grads", "tp_size", "ddp_size", "device", "dtype", "seed", "sparsity_include_decoder_norm", "remove_gradient_parallel_to_decoder_directions", "sae_pretrained_name_or_path", "strict_loading", "k_warmup_steps", "d_encoder", "d_decoder", "jumprelu_threshold_window");
-        cfg.End(Name);
-        var weights = new ForeignTensors(file);
         Dictionary<string, Tensor> tensors = new()
         {
             ["W_enc"] = weights.Take("encoder.weight", f, d).t() * scaleIn,
@@ -56,12 +36,10 @@ internal sealed class LlamaScopeFormat : SaeFormat
             ["b_dec"] = weights.Has("decoder.bias") ? weights.Take("decoder.bias", d) / scaleOut : zeros(d),
             ["threshold"] = full(f, (float)(threshold * scaleIn), ScalarType.Float32),
         };
-        string dtype = weights.Dtype("encoder.weight");
-        weights.End(Name);
         SaeConfig config = new() { Architecture = "jumprelu", DModel = d, DSae = f, SubtractBDec = false, HookPoint = hook, HookPointOut = hookOut == hook ? null : hookOut };
-        SaeOrigin origin = new() { Format = Name, Dtype = dtype, InputsNeedScale = averages is null, Config = cfg.Root };
+        SaeOrigin origin = new() { Format = Name, InputsNeedScale = averages is null };
         string[] notes = averages is null ? [] : [$"inputs are scaled by {scaleIn:R} and outputs by {scaleOut:R} (sqrt(d) by the average lengths of the config): folded into the weights"];
-        return SaeImport.Of(this, file.Path, config, tensors, origin, notes);
+        return new(config, tensors, origin, notes);
     }
 
     private static double Scale(ForeignConfig? averages, string side, int d)

@@ -1,6 +1,4 @@
-using System.Collections.Immutable;
 using Monosemantic.Runtime;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Dictionaries.Formats;
@@ -10,9 +8,9 @@ namespace Monosemantic.Dictionaries.Formats;
 /// subtracted. Its scaling of inputs by an average length is folded, thresholds too, which its own code leaves out for
 /// autoencoders; where decoder norms weigh in the activation, jumprelu thresholds are divided by them and topk is folded.
 /// </summary>
-internal sealed class LlamaScopiumFormat : SaeFormat
+internal sealed class LlamaScopiumFormat() : ConfiguredFormat("config.json", "sae_weights.safetensors")
 {
-    private const string ConfigName = "config.json", WeightsName = "sae_weights.safetensors", Average = "dataset_average_activation_norm.";
+    private const string Average = "dataset_average_activation_norm.";
     private static readonly string[] ThresholdNames = ["activation_function.log_jumprelu_threshold", "log_jumprelu_threshold"];
 
     /// <inheritdoc/>
@@ -22,24 +20,10 @@ internal sealed class LlamaScopiumFormat : SaeFormat
     public override string Summary => "OpenMOSS llamascopium (current Llama Scope): relu, jumprelu and topk autoencoders and transcoders";
 
     /// <inheritdoc/>
-    public override string Layout => $"{ConfigName} + {WeightsName}";
-
-    /// <inheritdoc/>
-    internal override bool Recognises(SaeFiles files) => files.Has(ConfigName) && files.Has(WeightsName);
-
-    /// <inheritdoc/>
-    internal override ImmutableArray<string> Parts(SaeFiles files) => [ConfigName, WeightsName];
-
-    /// <inheritdoc/>
-    internal override SaeImport Read(SaeFiles files)
+    private protected override ForeignSae Take(SaeFiles files, ForeignConfig cfg, ForeignTensors weights)
     {
-        ForeignConfig cfg = ForeignConfig.Read(files.Of(ConfigName));
-        using SafetensorsFile file = SafetensorsFile.Open(files.Of(WeightsName));
-        using var gradients = no_grad();
-        using DisposeScope scope = NewDisposeScope();
         if (cfg.Text("sae_type") is not (null or "sae")) throw cfg.Bad("sae_type", "known is sae");
         if (cfg.Flag("use_glu_encoder", false)) throw cfg.Bad("use_glu_encoder", "it must be false");
-        var weights = new ForeignTensors(file);
         string act = cfg.Text("act_fn") ?? (ThresholdNames.Any(weights.Has) ? "jumprelu" : "relu");
         if (act is not ("relu" or "jumprelu" or "topk")) throw cfg.Bad("act_fn", "known are relu, jumprelu and topk");
         int d = cfg.Required("d_model"), f = cfg.Count("d_sae") ?? cfg.Times("expansion_factor", d);
@@ -61,15 +45,12 @@ internal sealed class LlamaScopiumFormat : SaeFormat
         cfg.Pass(
             "top_k", "expansion_factor", "use_decoder_bias", "jumprelu_threshold_window", "dtype", "device", "device_type", "init_encoder_norm", "init_decoder_norm", "sae_pretrained_name_or_path", "use_triton_kernel", "sparsity_threshold_for_triton_spmm_kernel",
             "fp32_activation", "strict_loading", "model_name", "skip_bos");
-        cfg.End(Name);
         var notes = new List<string>();
-        string dtype = weights.Dtype("W_E");
         Dictionary<string, Tensor> tensors = Tensors(weights, config, norm == "dataset-wise", byNorm, notes);
-        weights.End(Name);
         bool fold = byNorm && act == "topk";
         if (fold) notes.Add("decoder norms are folded into the encoder, as sparsity_include_decoder_norm asks for");
-        SaeOrigin origin = new() { Format = Name, Dtype = dtype, Model = cfg.Text("model_name"), Config = cfg.Root };
-        return SaeImport.Of(this, file.Path, config, tensors, origin, notes, fold);
+        SaeOrigin origin = new() { Format = Name, Model = cfg.Text("model_name") };
+        return new(config, tensors, origin, notes, fold);
     }
 
     private static Dictionary<string, Tensor> Tensors(ForeignTensors weights, SaeConfig config, bool scaled, bool byNorm, List<string> notes)

@@ -20,6 +20,9 @@ internal sealed class NativeFormat : SaeFormat
     public override bool Writes => true;
 
     /// <inheritdoc/>
+    internal override bool TakesDtypes => false;
+
+    /// <inheritdoc/>
     internal override bool Recognises(SaeFiles files) => files.Has(SaeStorage.ManifestName);
 
     /// <inheritdoc/>
@@ -28,12 +31,13 @@ internal sealed class NativeFormat : SaeFormat
     /// <inheritdoc/>
     internal override SaeImport Read(SaeFiles files)
     {
+        foreach (string part in Parts(files)) files.Of(part);
         (SaeFile manifest, SaeWeights weights) = SaeStorage.Load(files.Folder);
         return new SaeImport(this, new SparseAutoencoder(manifest.Config, manifest.Provenance, weights), []) { LogFrequency = SparsityFile.Read(files, manifest.Config.DSae) };
     }
 
     /// <inheritdoc/>
-    internal override SaePlan Plan(SparseAutoencoder sae) => new(sae.Save);
+    internal override SaePlan Plan(SparseAutoencoder sae) => new((folder, _) => sae.Save(folder));
 }
 
 /// <summary>How often features fire, in SAELens' file for it, which is kept beside any format that has no place of its own.</summary>

@@ -62,7 +62,7 @@ internal sealed class OpenAiFormat : SaeFormat
         };
         bool topK = activation == "TopK";
         SaeConfig config = new() { Architecture = topK ? "topk" : "relu", DModel = (int)d, DSae = (int)f, K = k, InputNormalisation = topK ? InputNormalisation.LayerNorm : InputNormalisation.None };
-        return SaeImport.Of(this, path, config, tensors, new SaeOrigin { Format = Name, Dtype = weights.Dtype("encoder.weight") });
+        return SaeImport.Of(this, path, config, tensors, new SaeOrigin { Format = Name, Dtype = weights.CommonDtype });
     }
 
     // A folder with an ae.pt is dictionary_learning's.

@@ -18,6 +18,9 @@ public sealed record SaeConversionResult
     /// <summary>Names of the files.</summary>
     public required ImmutableArray<string> Files { get; init; }
 
+    /// <summary>Element type of the weights in them.</summary>
+    public required string Dtype { get; init; }
+
     /// <summary>Largest difference of a feature activation on the probes, read back from the files, as a part of the largest one.</summary>
     public required double FeatureActsError { get; init; }
 
@@ -43,25 +46,30 @@ public static class SaeConversion
     /// <param name="to">Format to write.</param>
     /// <param name="folder">New or empty folder for the files.</param>
     /// <param name="lossy">Whether files that compute something else are wanted all the same.</param>
+    /// <param name="dtype">Element type to write: f32, f16 or bf16; null for the source's in its own format, where that holds all digits, and float32 elsewhere.</param>
+    /// <param name="training">Whether to write the form that the format's own tool trains on.</param>
     /// <exception cref="UserErrorException">The format cannot hold it, or the conversion is not exact and <paramref name="lossy"/> is false.</exception>
-    public static SaeConversionResult Run(string path, string? from, string to, string folder, bool lossy)
+    public static SaeConversionResult Run(string path, string? from, string to, string folder, bool lossy, string? dtype = null, bool training = false)
     {
         SaeFormat target = SaeFormat.Of(to);
+        SaeDtype? asked = dtype is null ? null : SaeDtype.Of(dtype);
         if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()) throw new UserErrorException($"{folder} is not empty", "choose an empty or new folder with --out");
         if (File.Exists(folder)) throw new UserErrorException($"{folder} is a file", "choose an empty or new folder with --out");
         using SaeImport source = SaeFormat.Load(path, from);
-        SaePlan plan = target.Plan(source.Sae);
+        SaePlan plan = training ? target.PlanTraining(source.Sae) : target.Plan(source.Sae);
+        SaeDtype written = asked ?? KeptDtype(source.Sae, target);
+        if (!target.TakesDtypes && written != SaeDtype.Float32) throw new UserErrorException($"{target.Name} is written in f32 only, not in {written.Name}", "leave --dtype out, or choose another format");
         string whole = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)), temporary = $"{whole}.{Environment.ProcessId}.tmp";
         try
         {
             AtomicFile.MakeFolder(temporary);
-            plan.Write(temporary);
+            plan.Write(temporary, written);
             if (source.LogFrequency is { } frequency) SparsityFile.Write(temporary, frequency);
             SaeProbes probes = SaeProbes.Of(source.Sae);
             if (target is not NativeFormat) probes.Write(Path.Combine(temporary, SaeProbes.FileName));
             ProbeDifference difference;
-            using (SaeImport written = target.Read(SaeFiles.At(temporary))) difference = probes.Compare(written.Sae);
-            CheckExact(source.Format, target, plan, difference, lossy);
+            using (SaeImport back = target.Read(SaeFiles.At(temporary))) difference = probes.Compare(back.Sae);
+            CheckExact(source.Format, target, plan, written, difference, lossy);
             if (Directory.Exists(whole)) Directory.Delete(whole);
             Directory.Move(temporary, whole);
             return new()
@@ -70,6 +78,7 @@ public static class SaeConversion
                 To = target.Name,
                 Folder = folder,
                 Files = [.. Directory.EnumerateFiles(whole).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)],
+                Dtype = written.Long,
                 FeatureActsError = difference.FeatureActs,
                 ReconstructionError = difference.Reconstruction,
                 Notes = [.. source.Notes, .. plan.Losses],
@@ -81,10 +90,17 @@ public static class SaeConversion
         }
     }
 
-    private static void CheckExact(SaeFormat from, SaeFormat to, SaePlan plan, ProbeDifference difference, bool lossy)
+    // A format's own files come back as they were, unless something was folded that needs more digits.
+    private static SaeDtype KeptDtype(SparseAutoencoder sae, SaeFormat target)
+    {
+        SaeDtype own = sae.Provenance.Origin is { } origin && origin.Format == target.Name ? SaeDtype.Named(origin.Dtype) : SaeDtype.Float32;
+        return own.Holds(sae.Tensors) ? own : SaeDtype.Float32;
+    }
+
+    private static void CheckExact(SaeFormat from, SaeFormat to, SaePlan plan, SaeDtype dtype, ProbeDifference difference, bool lossy)
     {
         if (lossy || (plan.Losses.Length == 0 && difference.Largest <= ExactWithin)) return;
-        string why = plan.Losses.Length > 0 ? string.Join("; ", plan.Losses) : "what had to be moved between biases loses digits";
+        string why = plan.Losses.Length > 0 ? string.Join("; ", plan.Losses) : dtype != SaeDtype.Float32 ? $"{dtype.Long} has fewer digits than the weights" : "what had to be moved between biases loses digits";
         throw new UserErrorException(
             $"the conversion from {from.Name} to {to.Name} is not exact: {why}; measured on probe vectors, feature activations differ by up to {difference.FeatureActs:E1} and outputs by up to {difference.Reconstruction:E1} of the largest value",
             "add --lossy to write it all the same");

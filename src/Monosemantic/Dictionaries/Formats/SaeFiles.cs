@@ -39,16 +39,15 @@ internal sealed class SaeFiles
     internal bool Has(string name) => Single is null && File.Exists(System.IO.Path.Combine(Folder, name));
 
     /// <summary>Path of a file of the folder.</summary>
-    /// <exception cref="UserErrorException">It is not there, or a link out of the folder.</exception>
+    /// <exception cref="UserErrorException">It is not there, empty or no plain file, or a link out of the folder that the user did not name.</exception>
     internal string Of(string name)
     {
         string path = System.IO.Path.Combine(Folder, name);
         if (!File.Exists(path)) throw new UserErrorException($"{Folder} has no {name}", "download or copy the whole folder");
-        FileSystemInfo? target = new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true);
-        FileSystemInfo folder = Directory.ResolveLinkTarget(Folder, returnFinalTarget: true) ?? new DirectoryInfo(Folder);
-        string inside = System.IO.Path.TrimEndingDirectorySeparator(folder.FullName) + System.IO.Path.DirectorySeparatorChar;
-        if (target is null || Single is not null || target.FullName.StartsWith(inside, StringComparison.Ordinal)) return path;
-        throw new UserErrorException($"{path} is a link that leads out of the folder, to {target.FullName}", $"copy the files themselves into a folder first, such as with: cp -rL {Folder} copy");
+        // To open a pipe would wait for someone to write into it.
+        if (new FileInfo(path).Length == 0) throw new UserErrorException($"{path} is empty, or a pipe or device and no plain file", "download or copy the file again");
+        if (name == Single || FolderLinks.TargetOutside(Folder, name) is not { } target) return path;
+        throw new UserErrorException($"{path} is a link that leads out of the folder, to {target}", $"copy the files themselves into a folder first, such as with: cp -rL {Folder} copy");
     }
 
     /// <summary>Names of the files there are, for errors.</summary>

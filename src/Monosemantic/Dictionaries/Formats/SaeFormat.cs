@@ -31,6 +31,9 @@ public abstract class SaeFormat
     /// <summary>Whether it can be written.</summary>
     public virtual bool Writes => false;
 
+    /// <summary>Whether it can be written in other element types than float32.</summary>
+    internal virtual bool TakesDtypes => Writes;
+
     /// <summary>Finds a format by name.</summary>
     /// <param name="name">Its name.</param>
     /// <exception cref="UserErrorException">There is none of that name.</exception>
@@ -84,6 +87,10 @@ public abstract class SaeFormat
     /// <exception cref="UserErrorException">The format cannot hold it.</exception>
     internal virtual SaePlan Plan(SparseAutoencoder sae) => throw new UserErrorException($"{Name} is read, not written", $"written are {string.Join(", ", All.Where(format => format.Writes).Select(format => format.Name))}");
 
+    /// <summary>How an autoencoder would be written to be trained on by the format's own tool.</summary>
+    /// <exception cref="UserErrorException">The format has no such form, or cannot hold it.</exception>
+    internal virtual SaePlan PlanTraining(SparseAutoencoder sae) => throw new UserErrorException($"{Name} is not written as a training checkpoint", "only saelens is; leave --training out");
+
     /// <summary>The refusal of what the format cannot hold.</summary>
     private protected UserErrorException CannotHold(string what) => new($"{Name} cannot hold {what}", $"convert to native, which holds everything; see `monosemantic list formats`");
 
@@ -91,10 +98,10 @@ public abstract class SaeFormat
 }
 
 /// <summary>How an autoencoder is written in a format.</summary>
-/// <param name="Write">Writes into a folder.</param>
+/// <param name="Write">Writes into a folder, in an element type.</param>
 /// <param name="Losses">What the files cannot say and therefore changes, one line each; none where they compute the same.</param>
-internal sealed record SaePlan(Action<string> Write, ImmutableArray<string> Losses)
+internal sealed record SaePlan(Action<string, SaeDtype> Write, ImmutableArray<string> Losses)
 {
-    internal SaePlan(Action<string> write)
+    internal SaePlan(Action<string, SaeDtype> write)
         : this(write, []) { }
 }

@@ -55,7 +55,6 @@ internal sealed record SaeLensConfig
             PrependBos = metadata?.FlagOrNull("prepend_bos") ?? cfg.FlagOrNull("prepend_bos"),
             Dtype = cfg.Text("dtype")?.Replace("torch.", "", StringComparison.Ordinal),
             InputsNeedScale = normalise == "expected_average_only_in",
-            Config = cfg.Root,
         };
         bool pursuit = architecture == "matching_pursuit";
         if (pursuit && !cfg.Flag("stop_on_duplicate_support", true)) throw cfg.Bad("stop_on_duplicate_support", "it must be true");
@@ -81,7 +80,6 @@ internal sealed record SaeLensConfig
         };
         cfg.Pass(Inert);
         cfg.Pass("expansion_factor", "finetuning_scaling_factor", "activation_fn_kwargs");
-        cfg.End("saelens");
         return read;
     }
 

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using Monosemantic.Runtime;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Dictionaries.Formats;
@@ -11,12 +10,12 @@ namespace Monosemantic.Dictionaries.Formats;
 /// What training selects over a batch becomes the threshold that SAELens itself would save; decoder norms by which it
 /// ranks features are folded; the factor of <c>activation_scaler.json</c> is folded, so that raw activations go in.
 /// </summary>
-internal sealed class SaeLensFormat : SaeFormat
+internal sealed class SaeLensFormat() : ConfiguredFormat("cfg.json", "sae_weights.safetensors")
 {
     /// <summary>The version whose files are written.</summary>
     internal const string Version = "6.18.0";
 
-    private const string ConfigName = "cfg.json", WeightsName = "sae_weights.safetensors", ScalerName = "activation_scaler.json";
+    private const string ScalerName = "activation_scaler.json";
 
     /// <inheritdoc/>
     public override string Name => "saelens";
@@ -25,28 +24,17 @@ internal sealed class SaeLensFormat : SaeFormat
     public override string Summary => "SAELens 3 to 6: standard, gated, jumprelu, topk, batchtopk, matryoshka, matching pursuit, (skip) transcoders";
 
     /// <inheritdoc/>
-    public override string Layout => $"{ConfigName} + {WeightsName}";
-
-    /// <inheritdoc/>
     public override bool Writes => true;
 
     /// <inheritdoc/>
-    internal override bool Recognises(SaeFiles files) => files.Has(ConfigName) && files.Has(WeightsName);
+    internal override ImmutableArray<string> Parts(SaeFiles files) => [.. base.Parts(files), .. files.Has(ScalerName) ? [ScalerName] : Array.Empty<string>()];
 
     /// <inheritdoc/>
-    internal override ImmutableArray<string> Parts(SaeFiles files) => [ConfigName, WeightsName, .. files.Has(ScalerName) ? [ScalerName] : Array.Empty<string>()];
-
-    /// <inheritdoc/>
-    internal override SaeImport Read(SaeFiles files)
+    private protected override ForeignSae Take(SaeFiles files, ForeignConfig cfg, ForeignTensors weights)
     {
-        SaeLensConfig read = SaeLensConfig.Of(ForeignConfig.Read(files.Of(ConfigName)));
-        using SafetensorsFile file = SafetensorsFile.Open(files.Of(WeightsName));
-        using var gradients = no_grad();
-        using DisposeScope scope = NewDisposeScope();
+        SaeLensConfig read = SaeLensConfig.Of(cfg);
         var notes = new List<string>();
-        var weights = new ForeignTensors(file);
         Dictionary<string, Tensor> tensors = Tensors(weights, read, notes);
-        weights.End(Name);
         SaeOrigin origin = read.Origin;
         if (origin.InputsNeedScale && tensors.ContainsKey("W_enc") && files.Has(ScalerName) && Scale(files.Of(ScalerName)) is { } scale)
         {
@@ -56,7 +44,7 @@ internal sealed class SaeLensFormat : SaeFormat
         }
         if (read.RescalesByNorm) FoldNorms(tensors);
         if (read.RescalesByNorm) notes.Add("decoder norms are folded into the encoder, as rescale_acts_by_decoder_norm asks for");
-        return SaeImport.Of(this, files.Of(WeightsName), read.Config, tensors, origin, notes, logFrequency: SparsityFile.Read(files, read.Config.DSae));
+        return new(read.Config, tensors, origin, notes);
     }
 
     /// <inheritdoc/>
@@ -69,20 +57,24 @@ internal sealed class SaeLensFormat : SaeFormat
         var losses = new List<string>();
         string name = ForeignName(config, transcoder, losses);
         if (config.Architecture == "matching_pursuit" && !config.SubtractBDec && sae.BDec.ne(0).any().item<bool>()) throw CannotHold("a matching pursuit that adds b_dec without subtracting it");
-        return new(folder =>
+        return new((folder, dtype) =>
         {
             SparseAutoencoder written = transcoder ? CentringMove.To(sae, subtract: false) : sae;
-            try
-            {
-                using DisposeScope scope = NewDisposeScope();
-                SafetensorsWriter.Write(Path.Combine(folder, WeightsName), written.Tensors);
-                AtomicFile.WriteText(Path.Combine(folder, ConfigName), PythonJson.ToText(Config(written, name, transcoder)));
-            }
-            finally
-            {
-                if (!ReferenceEquals(written, sae)) written.Dispose();
-            }
+            Write(folder, written, sae, dtype.Cast(written.Tensors), () => PythonJson.ToText(Config(written, name, transcoder, dtype)));
         }, [.. losses]);
+    }
+
+    /// <inheritdoc/>
+    internal override SaePlan PlanTraining(SparseAutoencoder sae)
+    {
+        SaeConfig config = sae.Config;
+        if (config.Sites > 1 || config.SkipConnection || config.Outputs != config.DModel || (config.HookPointOut is { } output && output != config.HookPoint)) throw CannotHold("a training checkpoint of a transcoder or crosscoder");
+        SaeLensCheckpoint checkpoint = SaeLensCheckpoint.Of(sae) ?? throw CannotHold($"a training checkpoint of {config.Architecture}");
+        return new((folder, dtype) =>
+        {
+            Write(folder, sae, sae, dtype.Cast(checkpoint.Tensors(sae)), () => PythonJson.ToText(checkpoint.Config(Config(sae, checkpoint.Architecture, transcoder: false, dtype), sae)));
+            AtomicFile.WriteText(Path.Combine(folder, ScalerName), PythonJson.ToText(new JsonObject { ["scaling_factor"] = null }));
+        });
     }
 
     private static Dictionary<string, Tensor> Tensors(ForeignTensors weights, SaeLensConfig read, List<string> notes)
@@ -165,14 +157,14 @@ internal sealed class SaeLensFormat : SaeFormat
         }
     }
 
-    private static JsonObject Config(SparseAutoencoder sae, string architecture, bool transcoder)
+    private static JsonObject Config(SparseAutoencoder sae, string architecture, bool transcoder, SaeDtype dtype)
     {
         SaeConfig config = sae.Config;
         JsonObject cfg = new()
         {
             ["d_in"] = config.DModel,
             ["d_sae"] = config.DSae,
-            ["dtype"] = "float32",
+            ["dtype"] = dtype.Long,
             ["device"] = "cpu",
             ["apply_b_dec_to_input"] = config.SubtractBDec,
             ["normalize_activations"] = config.InputNormalisation switch

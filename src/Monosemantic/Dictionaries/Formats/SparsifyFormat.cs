@@ -1,17 +1,13 @@
-using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Monosemantic.Runtime;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Dictionaries.Formats;
 
 /// <summary>sparsify (EleutherAI): <c>cfg.json</c> and <c>sae.safetensors</c>, TopK and GroupMax, autoencoders and (skip) transcoders.</summary>
-internal sealed class SparsifyFormat : SaeFormat
+internal sealed class SparsifyFormat() : ConfiguredFormat("cfg.json", "sae.safetensors")
 {
-    private const string ConfigName = "cfg.json", WeightsName = "sae.safetensors";
-
     /// <inheritdoc/>
     public override string Name => "sparsify";
 
@@ -19,24 +15,11 @@ internal sealed class SparsifyFormat : SaeFormat
     public override string Summary => "sparsify: topk and groupmax, autoencoders and (skip) transcoders";
 
     /// <inheritdoc/>
-    public override string Layout => $"{ConfigName} + {WeightsName}";
-
-    /// <inheritdoc/>
     public override bool Writes => true;
 
     /// <inheritdoc/>
-    internal override bool Recognises(SaeFiles files) => files.Has(ConfigName) && files.Has(WeightsName);
-
-    /// <inheritdoc/>
-    internal override ImmutableArray<string> Parts(SaeFiles files) => [ConfigName, WeightsName];
-
-    /// <inheritdoc/>
-    internal override SaeImport Read(SaeFiles files)
+    private protected override ForeignSae Take(SaeFiles files, ForeignConfig cfg, ForeignTensors weights)
     {
-        ForeignConfig cfg = ForeignConfig.Read(files.Of(ConfigName));
-        using SafetensorsFile file = SafetensorsFile.Open(files.Of(WeightsName));
-        using var gradients = no_grad();
-        using DisposeScope scope = NewDisposeScope();
         string activation = cfg.Text("activation") ?? "topk";
         if (activation is not ("topk" or "groupmax")) throw cfg.Bad("activation", "known are topk and groupmax");
         if (cfg.Flag("signed", false)) throw cfg.Bad("signed", "it must be false");
@@ -44,14 +27,10 @@ internal sealed class SparsifyFormat : SaeFormat
         int d = cfg.Required("d_in"), f = cfg.Count("num_latents") is { } latents and > 0 ? latents : cfg.Has("expansion_factor") ? cfg.Times("expansion_factor", d) : (int)Math.Min(32L * d, int.MaxValue);
         SaeConfig config = new() { Architecture = activation, DModel = d, DSae = f, K = cfg.Count("k") ?? 32, SubtractBDec = !transcode, SkipConnection = skip, HookPoint = transcode ? "" : HookOf(files) };
         cfg.Pass("normalize_decoder", "multi_topk", "expansion_factor");
-        cfg.End(Name);
-        var weights = new ForeignTensors(file);
         Dictionary<string, Tensor> tensors = new() { ["W_enc"] = weights.Take("encoder.weight", f, d).t(), ["b_enc"] = weights.Take("encoder.bias", f), ["W_dec"] = weights.Take("W_dec", f, d), ["b_dec"] = weights.Take("b_dec", d) };
         if (skip) tensors["W_skip"] = weights.Take("W_skip", d, d);
-        string dtype = weights.Dtype("encoder.weight");
-        weights.End(Name);
         string[] notes = transcode ? ["a transcoder: its files do not say which hook points it reads and predicts"] : [];
-        return SaeImport.Of(this, files.Of(WeightsName), config, tensors, new SaeOrigin { Format = Name, Dtype = dtype, Config = cfg.Root }, notes);
+        return new(config, tensors, new SaeOrigin { Format = Name }, notes);
     }
 
     /// <inheritdoc/>
@@ -64,20 +43,11 @@ internal sealed class SparsifyFormat : SaeFormat
         if (config.Outputs != config.DModel) throw CannotHold($"a transcoder whose outputs ({config.Outputs}) are not as wide as its inputs ({config.DModel})");
         if (sae.Provenance.Origin is { InputsNeedScale: true }) throw CannotHold("that inputs must be scaled first");
         bool transcode = config.SkipConnection || (config.HookPointOut is { } output && output != config.HookPoint) || Own(sae, "transcode") is { ValueKind: JsonValueKind.True };
-        return new(folder =>
+        return new((folder, dtype) =>
         {
             SparseAutoencoder written = CentringMove.To(sae, subtract: !transcode);
-            try
-            {
-                using DisposeScope scope = NewDisposeScope();
-                var tensors = written.Tensors.ToDictionary(tensor => tensor.Key switch { "W_enc" => "encoder.weight", "b_enc" => "encoder.bias", _ => tensor.Key }, tensor => tensor.Key == "W_enc" ? tensor.Value.t() : tensor.Value);
-                SafetensorsWriter.Write(Path.Combine(folder, WeightsName), tensors);
-                AtomicFile.WriteText(Path.Combine(folder, ConfigName), PythonJson.ToText(Config(written, transcode)));
-            }
-            finally
-            {
-                if (!ReferenceEquals(written, sae)) written.Dispose();
-            }
+            var tensors = written.Tensors.Select(tensor => KeyValuePair.Create(tensor.Key switch { "W_enc" => "encoder.weight", "b_enc" => "encoder.bias", _ => tensor.Key }, tensor.Key == "W_enc" ? tensor.Value.t() : tensor.Value));
+            Write(folder, written, sae, dtype.Cast(tensors), () => PythonJson.ToText(Config(written, transcode)));
         });
     }
 

@@ -119,12 +119,7 @@ public sealed class TensorFolder : ITensorFile
     // Nothing that a downloaded file says may make this tool read elsewhere on the disk.
     private static void CheckLink(string directory, string name, string index)
     {
-        FileSystemInfo? target = new FileInfo(System.IO.Path.Combine(directory, name)).ResolveLinkTarget(returnFinalTarget: true);
-        if (target is null) return;
-        FileSystemInfo folder = Directory.ResolveLinkTarget(directory, returnFinalTarget: true) ?? new DirectoryInfo(directory);
-        string inside = System.IO.Path.TrimEndingDirectorySeparator(folder.FullName) + System.IO.Path.DirectorySeparatorChar;
-        if (target.FullName.StartsWith(inside, StringComparison.Ordinal)) return;
-        throw new UserErrorException($"{index} names {Printable.Of(name)}, a link that leads out of the folder to {target.FullName}", $"copy the files themselves into a folder first, such as with: cp -rL {directory} copy");
+        if (FolderLinks.TargetOutside(directory, name) is { } target) throw new UserErrorException($"{index} names {Printable.Of(name)}, a link that leads out of the folder to {target}", $"copy the files themselves into a folder first, such as with: cp -rL {directory} copy");
     }
 
     private static void CheckAgreement(ShardIndex index, Dictionary<string, ITensorFile> shards)
