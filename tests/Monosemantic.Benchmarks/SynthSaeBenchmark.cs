@@ -91,6 +91,8 @@ internal static class SynthSaeBenchmark
     private static SaeTrainer Trainer(BenchmarkedArchitecture architecture, SyntheticModel truth, SyntheticSampler sampler, int dSae, double setting, long samples, double lr)
     {
         SaeTrainingConfig common = SaePresets.Of("saelens", architecture.Name) with { DSae = dSae, Tokens = samples, Batch = Batch, Lr = lr, CheckpointEvery = 0 };
+        // So is what counts as long: dead features of 1,000 steps, of 2,000 in all, would never come back.
+        common = common with { DeadAfterSteps = Math.Clamp(1000 * common.TotalSteps * Batch / FullSamples, 100, 1000) };
         common = common with { BatchThreshold = common.BatchThreshold with { StartStep = common.TotalSteps / 4 } };
         return new SaeTrainer(architecture.Recipe(common, setting), new() { DModel = truth.Config.HiddenDim, BatchesFrom = first => sampler.Batches(Batch, first) });
     }
