@@ -35,6 +35,15 @@ internal sealed record ScanCost
     /// <summary>The same with the raw neurons and every feature's correlation with every neuron in the same pass.</summary>
     public double ScanWithNeuronsOverEncode { get; init; }
 
+    /// <summary>Processor time of all threads for the same, over that of encoding alone: what another program on the machine takes does not count.</summary>
+    public double ProcessorScanWithNeuronsOverEncode { get; init; }
+
+    /// <summary>
+    /// Time of the whole command (models loaded, the pass, logit effects, nearest features, map, ablation, index written) over
+    /// that of encoding alone; null where there is no model. Parts that do not grow with the store weigh less on a longer one.
+    /// </summary>
+    public double? CommandOverEncode { get; init; }
+
     /// <summary>Managed memory after the pass less that before it, in bytes.</summary>
     public long MemoryBytes { get; init; }
 }
@@ -69,7 +78,9 @@ internal static class ScanBenchmark
         try
         {
             int rounds = quick ? 3 : 5;
-            List<ScanCost> costs = [Sample(folder, quick ? 40_000 : 120_000, rounds), Large(folder, quick ? 8_192 : 16_384, rounds)];
+            List<ScanCost> costs = [Sample(folder, quick ? 40_000 : 240_000, rounds)];
+            if (options.Contains("--demo")) return 0;
+            costs.Add(Large(folder, quick ? 8_192 : 16_384, rounds));
             ScanResult result = Queries(folder, new() { Costs = costs, QueryMilliseconds = [] }, quick ? 8_192 : 32_768);
             Console.Out.Write(JsonFile.ToText(result));
             if (json >= 0) JsonFile.Write(options[json + 1], result);
@@ -93,7 +104,16 @@ internal static class ScanBenchmark
         {
         }
         using SparseAutoencoder sae = trainer.Snapshot();
-        return Measure("sample model", store, sae, rounds);
+        string saved = Path.Combine(folder, "sae");
+        sae.Save(saved);
+        int runs = 0;
+        return Measure("sample model", store, sae, rounds, () =>
+        {
+            string index = Path.Combine(folder, $"index-{runs++}");
+            ScanRun.Execute(new ScanConfig { Sae = saved, Activations = path, Model = SampleModelFolder.Find() }, index, null);
+            Directory.Delete(index, recursive: true);
+            return 0;
+        });
     }
 
     // A large dictionary on random rows: every token fires features that have nothing to do with each other, the worst case for memory.
@@ -118,10 +138,10 @@ internal static class ScanBenchmark
         for (int i = 0; i < weights.Length; i++) weights[i] = (float)random.NextNormal() / 22;
         using Tensor encoder = tensor(weights, [width, features]), decoder = encoder.t().contiguous(), bias = zeros(features), shift = zeros(width);
         using SparseAutoencoder sae = SparseAutoencoder.FromWeights(new SaeConfig { DModel = width, DSae = features, K = kept }, encoder, bias, decoder, shift);
-        return Measure("32k random features", store, sae, rounds);
+        return Measure("32k random features", store, sae, rounds, null);
     }
 
-    private static ScanCost Measure(string name, ActivationStore store, SparseAutoencoder sae, int rounds)
+    private static ScanCost Measure(string name, ActivationStore store, SparseAutoencoder sae, int rounds, Func<int>? command)
     {
         StoreStatistics statistics = store.Manifest.Statistics;
         var neurons = NeuronBasis.OfResidual(statistics.Mean, [.. statistics.Variance.Select(Math.Sqrt)], sae.Config.K);
@@ -130,7 +150,8 @@ internal static class ScanBenchmark
         foreach (ActivationBatch batch in store.Read(Batch)) kept.Add(batch);
         long memory = GC.GetTotalMemory(forceFullCollection: true) - before;
         GC.KeepAlive(kept);
-        double[][] times = Rounds(rounds, () => Encode(store, sae), () => Scan(store, sae, null), () => Scan(store, sae, neurons));
+        Func<int>[] operations = [() => Encode(store, sae), () => Scan(store, sae, null), () => Scan(store, sae, neurons), .. command is null ? Array.Empty<Func<int>>() : [command]];
+        double[][] times = Rounds(rounds, operations);
         var cost = new ScanCost
         {
             Name = name,
@@ -141,10 +162,50 @@ internal static class ScanBenchmark
             EncodeSeconds = Median(times[0]),
             ScanOverEncode = Median([.. times[1].Zip(times[0], (scan, encode) => scan / encode)]),
             ScanWithNeuronsOverEncode = Median([.. times[2].Zip(times[0], (scan, encode) => scan / encode)]),
+            ProcessorScanWithNeuronsOverEncode = Spent(() => Scan(store, sae, neurons)) / Spent(() => Encode(store, sae)),
+            CommandOverEncode = command is null ? null : Median([.. times[3].Zip(times[0], (whole, encode) => whole / encode)]),
             MemoryBytes = memory,
         };
-        Console.WriteLine($"{name}: encode {cost.EncodeSeconds:F2} s; scan {cost.ScanOverEncode:F2} times that, with neurons {cost.ScanWithNeuronsOverEncode:F2} times; {memory / 1e6:F0} MB kept");
+        Stages(store, sae, neurons);
+        Console.WriteLine($"{name}: encode {cost.EncodeSeconds:F2} s; scan {cost.ScanOverEncode:F2} times that, with neurons {cost.ScanWithNeuronsOverEncode:F2} times ({cost.ProcessorScanWithNeuronsOverEncode:F2} in processor time), the whole command {cost.CommandOverEncode:F2} times; {memory / 1e6:F0} MB kept");
         return cost;
+    }
+
+    // Where the time goes: each part of the pass by itself.
+    private static void Stages(ActivationStore store, SparseAutoencoder sae, NeuronBasis neurons)
+    {
+        var features = new FeatureScan(UnitKind.Feature, sae.Config.DSae);
+        var raw = new FeatureScan(UnitKind.Neuron, neurons.Width);
+        var correlation = new CrossCorrelation(sae.Config.DSae, sae.Config.DModel);
+        SparseCode? code = null, neuronCode = null;
+        (string Name, Action<ActivationBatch> Run)[] stages =
+        [
+            ("encode features", batch => code = sae.EncodeSparse(batch.Span, batch.Rows)),
+            ("encode neurons", batch => neuronCode = neurons.Encode(batch)),
+            ("tally features", batch => features.Add(batch, code!)),
+            ("tally neurons", batch => raw.Add(batch, neuronCode!)),
+            ("correlate", batch => correlation.Add(batch, code!)),
+        ];
+        var spent = new double[stages.Length];
+        foreach (ActivationBatch batch in store.Read(Batch))
+        {
+            for (int i = 0; i < stages.Length; i++) spent[i] += Spent(() => stages[i].Run(batch));
+        }
+        (string Name, double Spent)[] ends =
+        [
+            ("finish features", Spent(() => features.Finish())),
+            ("finish neurons", Spent(() => raw.Finish())),
+            ("finish correlations", Spent(() => correlation.Strongest(features.Moments(), 8))),
+        ];
+        Console.WriteLine("processor seconds: " + string.Join(", ", stages.Zip(spent, (stage, seconds) => (stage.Name, seconds)).Concat(ends).Select(part => $"{part.Item1} {part.Item2:F2}")));
+    }
+
+    // Of all threads: another program on the machine does not count.
+    private static double Spent(Action work)
+    {
+        TimeSpan before = Environment.CpuUsage.TotalTime;
+        work();
+        return (Environment.CpuUsage.TotalTime - before).TotalSeconds;
     }
 
     private static ScanResult Queries(string folder, ScanResult result, int features)
