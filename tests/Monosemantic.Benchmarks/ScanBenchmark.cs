@@ -3,7 +3,6 @@ using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Features;
 using Monosemantic.Runtime;
-using Monosemantic.Training;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Benchmarks;
@@ -92,20 +91,12 @@ internal static class ScanBenchmark
         }
     }
 
-    // The demo's size, on the sample model's own activations, with a dictionary trained for a moment.
+    // The demo's size, on the sample model's own activations.
     private static ScanCost Sample(string folder, int rows, int rounds)
     {
-        string path = Path.Combine(folder, "sample");
-        using (var extraction = Extraction.Open(new ExtractionConfig { Model = SampleModelFolder.Find(), Hooks = ["blocks.2.hook_resid_post"], Rows = rows })) extraction.Run(path);
+        (string path, string saved) = SampleDictionary.Make(folder, rows);
         using ActivationStore store = ActivationStore.Open(path);
-        var config = new SaeTrainingConfig { DSae = 4096, K = 16, Tokens = 200_000, Lr = 2e-3 };
-        using var trainer = new SaeTrainer(config, StoreInput.From(store, config));
-        foreach (TrainStep _ in trainer.Run())
-        {
-        }
-        using SparseAutoencoder sae = trainer.Snapshot();
-        string saved = Path.Combine(folder, "sae");
-        sae.Save(saved);
+        using SparseAutoencoder sae = SparseAutoencoder.Load(saved);
         int runs = 0;
         return Measure("sample model", store, sae, rounds, () =>
         {

@@ -40,6 +40,23 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         }
     }
 
+    [Theory]
+    [InlineData("purity")]
+    [InlineData("consistency")]
+    [InlineData("byContext")]
+    public async Task Scores_sort_the_list_and_show_their_column_then(string key)
+    {
+        double? Value(UnitEvidence unit) => Numbers.Rounded(key switch { "purity" => unit.Purity, "consistency" => unit.DecileConsistency, _ => unit.ContextPredictability }, 3);
+        await Browser.OpenAsync(opened.Path, "#features");
+        Assert.False(await Page.IsVisibleAsync($"th.c-{key}"));
+        await Page.SelectOptionAsync("#sort", $"{key} false");
+        Assert.Equal(Expected(Value, ascending: false), await Indices());
+        Assert.True(await Page.IsVisibleAsync($"th.c-{key}"));
+        Assert.Equal("descending", await Page.GetAttributeAsync($"th.c-{key}", "aria-sort"));
+        await Page.FillAsync("#search", $"{key}>=0.4");
+        Assert.Equal($"{Data.Features.Count(unit => Value(unit) >= 0.4)} of {Data.Features.Length} features match", await Page.TextContentAsync("#shown"));
+    }
+
     [Fact]
     public async Task Search_keeps_the_features_whose_tokens_or_contexts_hold_the_text()
     {
@@ -325,9 +342,6 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         ("firings", u => u.Firings, false),
         ("mean", u => Numbers.Rounded(u.Mean), false),
         ("entropy", u => Numbers.Rounded(u.TokenEntropy), true),
-        ("purity", u => Numbers.Rounded(u.Purity, 3), false),
-        ("consistency", u => Numbers.Rounded(u.DecileConsistency, 3), false),
-        ("byContext", u => Numbers.Rounded(u.ContextPredictability, 3), false),
         ("max", u => Numbers.Rounded(u.Max), false),
     ];
 
