@@ -43,6 +43,9 @@ internal sealed record ScanCost
     /// </summary>
     public double? CommandOverEncode { get; init; }
 
+    /// <summary>The same in processor time.</summary>
+    public double? ProcessorCommandOverEncode { get; init; }
+
     /// <summary>Managed memory after the pass less that before it, in bytes.</summary>
     public long MemoryBytes { get; init; }
 }
@@ -77,7 +80,7 @@ internal static class ScanBenchmark
         try
         {
             int rounds = quick ? 3 : 5;
-            List<ScanCost> costs = [Sample(folder, quick ? 40_000 : 240_000, rounds)];
+            List<ScanCost> costs = [Sample(folder, quick ? 80_000 : 240_000, rounds)];
             if (options.Contains("--demo")) return 0;
             costs.Add(Large(folder, quick ? 8_192 : 16_384, rounds));
             ScanResult result = Queries(folder, new() { Costs = costs, QueryMilliseconds = [] }, quick ? 8_192 : 32_768);
@@ -142,7 +145,8 @@ internal static class ScanBenchmark
         long memory = GC.GetTotalMemory(forceFullCollection: true) - before;
         GC.KeepAlive(kept);
         Func<int>[] operations = [() => Encode(store, sae), () => Scan(store, sae, null), () => Scan(store, sae, neurons), .. command is null ? Array.Empty<Func<int>>() : [command]];
-        double[][] times = Rounds(rounds, operations);
+        (double[][] times, double[][] spent) = Rounds(rounds, operations);
+        double Ratio(double[][] of, int operation) => Median([.. of[operation].Zip(of[0], (whole, encode) => whole / encode)]);
         var cost = new ScanCost
         {
             Name = name,
@@ -151,14 +155,15 @@ internal static class ScanBenchmark
             K = sae.Config.K,
             Rows = store.Manifest.Rows,
             EncodeSeconds = Median(times[0]),
-            ScanOverEncode = Median([.. times[1].Zip(times[0], (scan, encode) => scan / encode)]),
-            ScanWithNeuronsOverEncode = Median([.. times[2].Zip(times[0], (scan, encode) => scan / encode)]),
-            ProcessorScanWithNeuronsOverEncode = Spent(() => Scan(store, sae, neurons)) / Spent(() => Encode(store, sae)),
-            CommandOverEncode = command is null ? null : Median([.. times[3].Zip(times[0], (whole, encode) => whole / encode)]),
+            ScanOverEncode = Ratio(times, 1),
+            ScanWithNeuronsOverEncode = Ratio(times, 2),
+            ProcessorScanWithNeuronsOverEncode = Ratio(spent, 2),
+            CommandOverEncode = command is null ? null : Ratio(times, 3),
+            ProcessorCommandOverEncode = command is null ? null : Ratio(spent, 3),
             MemoryBytes = memory,
         };
         Stages(store, sae, neurons);
-        Console.WriteLine($"{name}: encode {cost.EncodeSeconds:F2} s; scan {cost.ScanOverEncode:F2} times that, with neurons {cost.ScanWithNeuronsOverEncode:F2} times ({cost.ProcessorScanWithNeuronsOverEncode:F2} in processor time), the whole command {cost.CommandOverEncode:F2} times; {memory / 1e6:F0} MB kept");
+        Console.WriteLine($"{name}: encode {cost.EncodeSeconds:F2} s; scan {cost.ScanOverEncode:F2} times that, with neurons {cost.ScanWithNeuronsOverEncode:F2} times ({cost.ProcessorScanWithNeuronsOverEncode:F2} in processor time), the whole command {cost.CommandOverEncode:F2} times ({cost.ProcessorCommandOverEncode:F2}); {memory / 1e6:F0} MB kept");
         return cost;
     }
 
@@ -218,7 +223,7 @@ internal static class ScanBenchmark
         ];
         foreach ((string name, string sql) in questions)
         {
-            double[] times = Rounds(9, () => database.Query(sql).Rows.Length)[0];
+            double[] times = Rounds(9, () => database.Query(sql).Rows.Length).Seconds[0];
             result.QueryMilliseconds[name] = 1000 * Median(times);
             Console.WriteLine($"{name}: {1000 * Median(times):F1} ms over {features:N0} features");
         }
@@ -235,19 +240,19 @@ internal static class ScanBenchmark
     }
 
     // Each round runs everything once, so that a busy machine slows all of it; the first round fills caches and does not count.
-    private static double[][] Rounds(int rounds, params Func<int>[] operations)
+    private static (double[][] Seconds, double[][] Processor) Rounds(int rounds, params Func<int>[] operations)
     {
-        double[][] times = [.. operations.Select(_ => new double[rounds])];
+        double[][] times = [.. operations.Select(_ => new double[rounds])], spent = [.. operations.Select(_ => new double[rounds])];
         for (int round = -1; round < rounds; round++)
         {
             for (int i = 0; i < operations.Length; i++)
             {
                 long start = Stopwatch.GetTimestamp();
-                operations[i]();
-                if (round >= 0) times[i][round] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                double processor = Spent(() => operations[i]());
+                if (round >= 0) (times[i][round], spent[i][round]) = (Stopwatch.GetElapsedTime(start).TotalSeconds, processor);
             }
         }
-        return times;
+        return (times, spent);
     }
 
     private static double Median(double[] times) => times.Order().ElementAt(times.Length / 2);

@@ -80,7 +80,7 @@ public sealed class EvaluationCommandTests : IDisposable
         JsonNode result = JsonNode.Parse(await Succeed("superposition", "--set", "steps=50", "--set", "densities=[1,0.1]", "--set", "starts=1", "--out", "toy", "--json"))!;
         Assert.Equal(2, result["instances"]!.AsArray().Count);
         Assert.Equal(5, result["instances"]![0]!["dimensionality"]!.AsArray().Count);
-        Assert.Contains("Plotly.newPlot(\"chart-2\"", await File.ReadAllTextAsync(Path.Combine(folder, "toy", "superposition.html"), TestContext.Current.CancellationToken));
+        Assert.Contains("id=\"figure-2\"", await File.ReadAllTextAsync(Path.Combine(folder, "toy", "superposition.html"), TestContext.Current.CancellationToken));
         await Fail("dims is 9", "superposition", "--set", "dims=9", "--out", "toy");
     }
 

@@ -58,6 +58,16 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
     }
 
     [Fact]
+    public async Task On_a_phone_the_choice_of_order_can_be_read()
+    {
+        await Page.SetViewportSizeAsync(360, 740);
+        await Browser.OpenAsync(opened.Path, "#features");
+        Assert.InRange(await Browser.EvaluateAsync<double>("document.querySelector('#sort').getBoundingClientRect().width"), 200, 360);
+        Assert.False(await Browser.EvaluateAsync<bool>("document.documentElement.scrollWidth > 360"));
+        await Page.SetViewportSizeAsync(1440, 900);
+    }
+
+    [Fact]
     public async Task Search_keeps_the_features_whose_tokens_or_contexts_hold_the_text()
     {
         await Browser.OpenAsync(opened.Path, "#features");
