@@ -58,6 +58,14 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
     }
 
     [Fact]
+    public async Task A_neighbour_takes_one_line()
+    {
+        await Browser.OpenAsync(opened.Path, "#feature=123");
+        await Page.WaitForSelectorAsync("#unit .neighbours tbody tr");
+        Assert.InRange(await Browser.EvaluateAsync<double>("Math.max(...[...document.querySelectorAll('#unit .neighbours tbody tr')].map(row => row.offsetHeight))"), 15, 40);
+    }
+
+    [Fact]
     public async Task On_a_phone_the_choice_of_order_can_be_read()
     {
         await Page.SetViewportSizeAsync(360, 740);
