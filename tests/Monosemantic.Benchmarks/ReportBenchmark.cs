@@ -49,7 +49,7 @@ internal static partial class ReportBenchmark
     internal static int Run(string[] options)
     {
         int json = Array.IndexOf(options, "--json");
-        if (json == options.Length - 1) throw new UserErrorException("--json has no file name", "write --json FILE");
+        if (json >= 0 && json == options.Length - 1) throw new UserErrorException("--json has no file name", "write --json FILE");
         string folder = Directory.CreateTempSubdirectory("monosemantic-benchmark-").FullName;
         try
         {
