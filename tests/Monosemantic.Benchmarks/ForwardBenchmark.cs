@@ -32,7 +32,7 @@ internal static class ForwardBenchmark
     {
         TorchRuntime.Load();
         int rounds = options.Contains("--quick") ? 3 : 7, json = Array.IndexOf(options, "--json");
-        if (json == options.Length - 1) throw new UserErrorException("--json has no file name", "write --json FILE");
+        if (json >= 0 && json == options.Length - 1) throw new UserErrorException("--json has no file name", "write --json FILE");
         using var gradients = no_grad();
         Dictionary<string, Tensor> weights = Gpt2.Initialise(Small, seed: 1);
         using var model = new Transformer(Small, Gpt2.Assemble(Small, name => weights[name]), weights, "gpt2-small-shaped", "");

@@ -3,7 +3,6 @@ using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Features;
 using Monosemantic.Runtime;
-using Monosemantic.Training;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Benchmarks;
@@ -35,6 +34,18 @@ internal sealed record ScanCost
     /// <summary>The same with the raw neurons and every feature's correlation with every neuron in the same pass.</summary>
     public double ScanWithNeuronsOverEncode { get; init; }
 
+    /// <summary>Processor time of all threads for the same, over that of encoding alone: what another program on the machine takes does not count.</summary>
+    public double ProcessorScanWithNeuronsOverEncode { get; init; }
+
+    /// <summary>
+    /// Time of the whole command (models loaded, the pass, logit effects, nearest features, map, ablation, index written) over
+    /// that of encoding alone; null where there is no model. Parts that do not grow with the store weigh less on a longer one.
+    /// </summary>
+    public double? CommandOverEncode { get; init; }
+
+    /// <summary>The same in processor time.</summary>
+    public double? ProcessorCommandOverEncode { get; init; }
+
     /// <summary>Managed memory after the pass less that before it, in bytes.</summary>
     public long MemoryBytes { get; init; }
 }
@@ -64,12 +75,14 @@ internal static class ScanBenchmark
     {
         bool quick = options.Contains("--quick");
         int json = Array.IndexOf(options, "--json");
-        if (json == options.Length - 1) throw new UserErrorException("--json has no file name", "write --json FILE");
+        if (json >= 0 && json == options.Length - 1) throw new UserErrorException("--json has no file name", "write --json FILE");
         string folder = Directory.CreateTempSubdirectory("monosemantic-benchmark-").FullName;
         try
         {
             int rounds = quick ? 3 : 5;
-            List<ScanCost> costs = [Sample(folder, quick ? 40_000 : 120_000, rounds), Large(folder, quick ? 8_192 : 16_384, rounds)];
+            List<ScanCost> costs = [Sample(folder, quick ? 80_000 : 240_000, rounds)];
+            if (options.Contains("--demo")) return 0;
+            costs.Add(Large(folder, quick ? 8_192 : 16_384, rounds));
             ScanResult result = Queries(folder, new() { Costs = costs, QueryMilliseconds = [] }, quick ? 8_192 : 32_768);
             Console.Out.Write(JsonFile.ToText(result));
             if (json >= 0) JsonFile.Write(options[json + 1], result);
@@ -81,19 +94,20 @@ internal static class ScanBenchmark
         }
     }
 
-    // The demo's size, on the sample model's own activations, with a dictionary trained for a moment.
+    // The demo's size, on the sample model's own activations.
     private static ScanCost Sample(string folder, int rows, int rounds)
     {
-        string path = Path.Combine(folder, "sample");
-        using (var extraction = Extraction.Open(new ExtractionConfig { Model = SampleModelFolder.Find(), Hooks = ["blocks.2.hook_resid_post"], Rows = rows })) extraction.Run(path);
+        (string path, string saved) = SampleDictionary.Make(folder, rows);
         using ActivationStore store = ActivationStore.Open(path);
-        var config = new SaeTrainingConfig { DSae = 4096, K = 16, Tokens = 200_000, Lr = 2e-3 };
-        using var trainer = new SaeTrainer(config, StoreInput.From(store, config));
-        foreach (TrainStep _ in trainer.Run())
+        using SparseAutoencoder sae = SparseAutoencoder.Load(saved);
+        int runs = 0;
+        return Measure("sample model", store, sae, rounds, () =>
         {
-        }
-        using SparseAutoencoder sae = trainer.Snapshot();
-        return Measure("sample model", store, sae, rounds);
+            string index = Path.Combine(folder, $"index-{runs++}");
+            ScanRun.Execute(new ScanConfig { Sae = saved, Activations = path, Model = SampleModelFolder.Find() }, index, null);
+            Directory.Delete(index, recursive: true);
+            return 0;
+        });
     }
 
     // A large dictionary on random rows: every token fires features that have nothing to do with each other, the worst case for memory.
@@ -118,10 +132,10 @@ internal static class ScanBenchmark
         for (int i = 0; i < weights.Length; i++) weights[i] = (float)random.NextNormal() / 22;
         using Tensor encoder = tensor(weights, [width, features]), decoder = encoder.t().contiguous(), bias = zeros(features), shift = zeros(width);
         using SparseAutoencoder sae = SparseAutoencoder.FromWeights(new SaeConfig { DModel = width, DSae = features, K = kept }, encoder, bias, decoder, shift);
-        return Measure("32k random features", store, sae, rounds);
+        return Measure("32k random features", store, sae, rounds, null);
     }
 
-    private static ScanCost Measure(string name, ActivationStore store, SparseAutoencoder sae, int rounds)
+    private static ScanCost Measure(string name, ActivationStore store, SparseAutoencoder sae, int rounds, Func<int>? command)
     {
         StoreStatistics statistics = store.Manifest.Statistics;
         var neurons = NeuronBasis.OfResidual(statistics.Mean, [.. statistics.Variance.Select(Math.Sqrt)], sae.Config.K);
@@ -130,7 +144,9 @@ internal static class ScanBenchmark
         foreach (ActivationBatch batch in store.Read(Batch)) kept.Add(batch);
         long memory = GC.GetTotalMemory(forceFullCollection: true) - before;
         GC.KeepAlive(kept);
-        double[][] times = Rounds(rounds, () => Encode(store, sae), () => Scan(store, sae, null), () => Scan(store, sae, neurons));
+        Func<int>[] operations = [() => Encode(store, sae), () => Scan(store, sae, null), () => Scan(store, sae, neurons), .. command is null ? Array.Empty<Func<int>>() : [command]];
+        (double[][] times, double[][] spent) = Rounds(rounds, operations);
+        double Ratio(double[][] of, int operation) => Median([.. of[operation].Zip(of[0], (whole, encode) => whole / encode)]);
         var cost = new ScanCost
         {
             Name = name,
@@ -139,12 +155,53 @@ internal static class ScanBenchmark
             K = sae.Config.K,
             Rows = store.Manifest.Rows,
             EncodeSeconds = Median(times[0]),
-            ScanOverEncode = Median([.. times[1].Zip(times[0], (scan, encode) => scan / encode)]),
-            ScanWithNeuronsOverEncode = Median([.. times[2].Zip(times[0], (scan, encode) => scan / encode)]),
+            ScanOverEncode = Ratio(times, 1),
+            ScanWithNeuronsOverEncode = Ratio(times, 2),
+            ProcessorScanWithNeuronsOverEncode = Ratio(spent, 2),
+            CommandOverEncode = command is null ? null : Ratio(times, 3),
+            ProcessorCommandOverEncode = command is null ? null : Ratio(spent, 3),
             MemoryBytes = memory,
         };
-        Console.WriteLine($"{name}: encode {cost.EncodeSeconds:F2} s; scan {cost.ScanOverEncode:F2} times that, with neurons {cost.ScanWithNeuronsOverEncode:F2} times; {memory / 1e6:F0} MB kept");
+        Stages(store, sae, neurons);
+        Console.WriteLine($"{name}: encode {cost.EncodeSeconds:F2} s; scan {cost.ScanOverEncode:F2} times that, with neurons {cost.ScanWithNeuronsOverEncode:F2} times ({cost.ProcessorScanWithNeuronsOverEncode:F2} in processor time), the whole command {cost.CommandOverEncode:F2} times ({cost.ProcessorCommandOverEncode:F2}); {memory / 1e6:F0} MB kept");
         return cost;
+    }
+
+    // Where the time goes: each part of the pass by itself.
+    private static void Stages(ActivationStore store, SparseAutoencoder sae, NeuronBasis neurons)
+    {
+        var features = new FeatureScan(UnitKind.Feature, sae.Config.DSae);
+        var raw = new FeatureScan(UnitKind.Neuron, neurons.Width);
+        var correlation = new CrossCorrelation(sae.Config.DSae, sae.Config.DModel);
+        SparseCode? code = null, neuronCode = null;
+        (string Name, Action<ActivationBatch> Run)[] stages =
+        [
+            ("encode features", batch => code = sae.EncodeSparse(batch.Span, batch.Rows)),
+            ("encode neurons", batch => neuronCode = neurons.Encode(batch)),
+            ("tally features", batch => features.Add(batch, code!)),
+            ("tally neurons", batch => raw.Add(batch, neuronCode!)),
+            ("correlate", batch => correlation.Add(batch, code!)),
+        ];
+        var spent = new double[stages.Length];
+        foreach (ActivationBatch batch in store.Read(Batch))
+        {
+            for (int i = 0; i < stages.Length; i++) spent[i] += Spent(() => stages[i].Run(batch));
+        }
+        (string Name, double Spent)[] ends =
+        [
+            ("finish features", Spent(() => features.Finish())),
+            ("finish neurons", Spent(() => raw.Finish())),
+            ("finish correlations", Spent(() => correlation.Strongest(features.Moments(), 8))),
+        ];
+        Console.WriteLine("processor seconds: " + string.Join(", ", stages.Zip(spent, (stage, seconds) => (stage.Name, seconds)).Concat(ends).Select(part => $"{part.Item1} {part.Item2:F2}")));
+    }
+
+    // Of all threads: another program on the machine does not count.
+    private static double Spent(Action work)
+    {
+        TimeSpan before = Environment.CpuUsage.TotalTime;
+        work();
+        return (Environment.CpuUsage.TotalTime - before).TotalSeconds;
     }
 
     private static ScanResult Queries(string folder, ScanResult result, int features)
@@ -166,7 +223,7 @@ internal static class ScanBenchmark
         ];
         foreach ((string name, string sql) in questions)
         {
-            double[] times = Rounds(9, () => database.Query(sql).Rows.Length)[0];
+            double[] times = Rounds(9, () => database.Query(sql).Rows.Length).Seconds[0];
             result.QueryMilliseconds[name] = 1000 * Median(times);
             Console.WriteLine($"{name}: {1000 * Median(times):F1} ms over {features:N0} features");
         }
@@ -183,19 +240,19 @@ internal static class ScanBenchmark
     }
 
     // Each round runs everything once, so that a busy machine slows all of it; the first round fills caches and does not count.
-    private static double[][] Rounds(int rounds, params Func<int>[] operations)
+    private static (double[][] Seconds, double[][] Processor) Rounds(int rounds, params Func<int>[] operations)
     {
-        double[][] times = [.. operations.Select(_ => new double[rounds])];
+        double[][] times = [.. operations.Select(_ => new double[rounds])], spent = [.. operations.Select(_ => new double[rounds])];
         for (int round = -1; round < rounds; round++)
         {
             for (int i = 0; i < operations.Length; i++)
             {
                 long start = Stopwatch.GetTimestamp();
-                operations[i]();
-                if (round >= 0) times[i][round] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                double processor = Spent(() => operations[i]());
+                if (round >= 0) (times[i][round], spent[i][round]) = (Stopwatch.GetElapsedTime(start).TotalSeconds, processor);
             }
         }
-        return times;
+        return (times, spent);
     }
 
     private static double Median(double[] times) => times.Order().ElementAt(times.Length / 2);

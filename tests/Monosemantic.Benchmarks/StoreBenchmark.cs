@@ -59,7 +59,7 @@ internal static class StoreBenchmark
         if (options is ["huge", var huge]) return Huge(huge);
         bool quick = options.Contains("--quick");
         int json = Array.IndexOf(options, "--json");
-        if (json == options.Length - 1) throw new UserErrorException("--json has no file name", "write --json FILE");
+        if (json >= 0 && json == options.Length - 1) throw new UserErrorException("--json has no file name", "write --json FILE");
         string folder = Directory.CreateTempSubdirectory("monosemantic-benchmark-").FullName;
         try
         {

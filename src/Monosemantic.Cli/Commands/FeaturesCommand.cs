@@ -9,7 +9,9 @@ internal static class FeaturesCommand
 {
     private const string TopTokens = "(select string_agg('‹' || text || '›', ' ' order by rank) from tokens where kind = 'feature' and unit = feature and rank < 5) as tokens";
 
-    private static readonly string[] Sorts = ["feature", "firings", "density", "mean", "max", "token_entropy", "ablation_loss"];
+    private static readonly string[] Shown = ["feature", "firings", "density", "mean", "max", "token_entropy"];
+
+    private static readonly string[] Sorts = [.. Shown, "purity", "decile_consistency", "token_predictability", "context_predictability", "ablation_loss"];
 
     internal static Command Create()
     {
@@ -26,7 +28,14 @@ internal static class FeaturesCommand
         sort.AcceptOnlyFromAmong(Sorts);
         Option<bool> ascending = new("--ascending") { Description = "smallest first" };
         return Question("list", "Lists features by a number of theirs.", "monosemantic features list activations/demo/features --sort density --limit 10", [index, sort, ascending, limit], index, (database, parsed) =>
-            database.Query($"select feature, firings, density, mean, max, token_entropy, {TopTokens} from (from features order by {parsed.GetRequiredValue(sort)} {(parsed.GetValue(ascending) ? "asc" : "desc")} nulls last, feature limit {parsed.GetValue(limit)})"));
+            List(database, parsed.GetRequiredValue(sort), parsed.GetValue(ascending), parsed.GetValue(limit)));
+    }
+
+    // Ordered twice: which rows, before their tokens are looked up, and the rows themselves, which that may have mixed.
+    private static QueryResult List(FeatureDatabase database, string sort, bool ascending, int limit)
+    {
+        string order = $"order by {sort} {(ascending ? "asc" : "desc")} nulls last, feature", shown = Shown.Contains(sort) ? "" : $"{sort}, ";
+        return database.Query($"select {string.Join(", ", Shown)}, {shown}{TopTokens} from (from features {order} limit {limit}) {order}");
     }
 
     private static ToolCommand Find()

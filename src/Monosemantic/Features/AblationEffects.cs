@@ -60,37 +60,33 @@ public static class AblationEffects
     private static IEnumerable<Probe[]> Batches(Probe[] probes) =>
         probes.GroupBy(probe => probe.Context.Peak).OrderBy(group => group.Key).SelectMany(group => group.Chunk(Math.Max(1, TokensAtOnce / (group.Key + 2))));
 
+    // What comes before the peak is the same with and without the feature, and nothing after it is read: the model goes over the
+    // former once, and over the peak twice.
     private static double[] Effects(Transformer model, HookPoint at, SparseAutoencoder sae, Probe[] batch)
     {
         using var scope = NewDisposeScope();
         using var still = no_grad();
+        using var seen = new KeyValueCache(model.Config);
         int last = batch[0].Context.Peak, width = sae.Config.DModel;
         long[] ids = [.. batch.SelectMany(probe => probe.Context.Tokens[..(last + 2)].Select(id => (long)id))];
-        Tensor tokens = tensor(ids, [batch.Length, last + 2]);
+        Tensor tokens = tensor(ids, [batch.Length, last + 2]), peak = tokens.narrow(1, last, 1), next = tokens.select(1, last + 1);
+        if (last > 0) model.Continue(tokens.narrow(1, 0, last), seen, onlyLast: true).Dispose();
         Tensor? contribution = null;
         Tensor Keep(HookPoint _, Tensor value)
         {
-            contribution = Contributions(sae, value.narrow(1, last, 1).reshape(batch.Length, width), batch).DetachFromDisposeScope();
+            contribution = Contributions(sae, value.reshape(batch.Length, width), batch).DetachFromDisposeScope();
             return value;
         }
-        Tensor Without(HookPoint _, Tensor value)
-        {
-            Tensor changed = value.clone();
-            Tensor peak = changed.narrow(1, last, 1);
-            peak.sub_(contribution!.reshape(peak.shape));
-            return changed;
-        }
-        float[] own = Losses(model, at, tokens, Keep, last);
+        Tensor Without(HookPoint _, Tensor value) => value - contribution!.reshape(value.shape);
+        float[] own = Losses(model.ContinueHooked(peak, seen, Keep, at), next);
         using Tensor taken = contribution!;
-        float[] ablated = Losses(model, at, tokens, Without, last);
+        seen.Rewind(last);
+        float[] ablated = Losses(model.ContinueHooked(peak, seen, Without, at), next);
         return [.. own.Zip(ablated, (before, after) => (double)after - before)];
     }
 
-    private static float[] Losses(Transformer model, HookPoint at, Tensor tokens, Hook hook, int last)
-    {
-        Tensor logits = model.Forward(tokens, hook, at);
-        return [.. TensorMemory.Floats(Transformer.LossPerToken(logits, tokens).narrow(1, last, 1).contiguous())];
-    }
+    private static float[] Losses(Tensor logits, Tensor next) =>
+        [.. TensorMemory.Floats(nn.functional.cross_entropy(logits, next, reduction: nn.Reduction.None).contiguous())];
 
     // f_j W_dec_j of each probe's own feature [n, d_model].
     private static Tensor Contributions(SparseAutoencoder sae, Tensor x, Probe[] batch)

@@ -20,7 +20,7 @@ internal sealed class EvidencePass
         (this.sae, this.neurons, this.options) = (sae, neurons, options);
         features = new(UnitKind.Feature, sae.Config.DSae, options);
         raw = neurons is null ? null : new(UnitKind.Neuron, neurons.Width, options);
-        bool fits = (long)sae.Config.DSae * sae.Config.DModel <= Math.Min(options.MaxCorrelations, Array.MaxLength);
+        bool fits = CrossCorrelation.Size(sae.Config.DSae, sae.Config.DModel) <= Math.Min(options.MaxCorrelations, Array.MaxLength);
         correlation = neurons is not null && fits ? new(sae.Config.DSae, sae.Config.DModel) : null;
     }
 

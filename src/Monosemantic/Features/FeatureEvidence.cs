@@ -111,6 +111,24 @@ public sealed record UnitEvidence
     public required double? TokenEntropy { get; init; }
 
     /// <summary>
+    /// Largest share of its firings that is on one token id: 1 where one token alone fires it; undefined (null) if it never
+    /// fires. A lower bound where its rare tokens were forgotten.
+    /// </summary>
+    public double? Purity { get; init; }
+
+    /// <summary>
+    /// How far the tokens of its weaker firings are those of its strongest: the mean overlap of the token shares in each lower
+    /// tenth of <see cref="Sample"/>, by activation, with those in the top tenth, 0 to 1; null with fewer than 20 firings.
+    /// </summary>
+    public double? DecileConsistency { get; init; }
+
+    /// <summary>Share of the entropy of its firing that the token explains on held-out rows, from the evaluation; null where that did not score it.</summary>
+    public double? TokenPredictability { get; init; }
+
+    /// <summary>The same, by the token and the two before it: what it has over <see cref="TokenPredictability"/> is context.</summary>
+    public double? ContextPredictability { get; init; }
+
+    /// <summary>
     /// Counts of firings by activation, in equal bins of the logarithm between <see cref="HistogramLow"/> and
     /// <see cref="HistogramHigh"/>; smaller and larger activations fall into the first and last bin.
     /// </summary>

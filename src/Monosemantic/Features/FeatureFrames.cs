@@ -23,6 +23,10 @@ internal static class FeatureFrames
             int level = i;
             frame.Columns.Add(Number(IndexTables.QuantileName(FeatureScanOptions.QuantileLevels[i]), unit => unit.Quantiles.Length > level ? unit.Quantiles[level] : null));
         }
+        frame.Columns.Add(Number("purity", unit => unit.Purity));
+        frame.Columns.Add(Number("decile_consistency", unit => unit.DecileConsistency));
+        frame.Columns.Add(Number("token_predictability", unit => unit.TokenPredictability));
+        frame.Columns.Add(Number("context_predictability", unit => unit.ContextPredictability));
         frame.Columns.Add(Number("ablation_loss", unit => unit.AblationLoss));
         frame.Columns.Add(Number("map_x", unit => unit.Map?.X));
         frame.Columns.Add(Number("map_y", unit => unit.Map?.Y));

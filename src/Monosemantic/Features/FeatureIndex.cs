@@ -14,7 +14,7 @@ namespace Monosemantic.Features;
 [TypeFormatterSource(typeof(RichDisplay))]
 public sealed class FeatureIndex
 {
-    private const int Version = 2;
+    private const int Version = 3;
     private const string ManifestName = "index.json";
     private readonly string folder;
 

@@ -26,11 +26,12 @@ namespace Monosemantic.Features;
 /// </remarks>
 public sealed class FeatureScan
 {
-    private const int UnitsPerTask = 32;
+    private const int MostUnitsPerTask = 64, LeastTasks = 32;
     private readonly FeatureScanOptions options;
     private readonly UnitKind kind;
     private readonly ScanBuffer buffer;
     private readonly UnitTally[] tallies;
+    private readonly PartnerTallies together;
     private readonly LogBins bins;
     private readonly List<long> active = [];
     private long[] occurrences = new long[1024];
@@ -47,6 +48,7 @@ public sealed class FeatureScan
         this.kind = kind;
         buffer = new(kind, units);
         bins = new(this.options.HistogramLow, this.options.HistogramHigh, this.options.BinsPerDecade);
+        together = new(units, this.options);
         int tokenLimit = Math.Max(256, this.options.MaxPairs / units);
         tallies = [.. Enumerable.Range(0, units).Select(unit => new UnitTally(unit, this.options, bins, tokenLimit))];
     }
@@ -94,7 +96,15 @@ public sealed class FeatureScan
         Work(buffer.Rows);
         Range shown = OccupiedBins();
         var evidence = new UnitEvidence[tallies.Length];
-        Parallel.For(0, evidence.Length, unit => evidence[unit] = tallies[unit].Evidence(kind, Rows, occurrences, logits?[unit] ?? UnitLogits.None, shown) with { Neighbours = Partners(unit) });
+        (double Mean, double Deviation)[] moments = Moments();
+        InTasks((first, last) =>
+        {
+            ImmutableArray<NeighbourEvidence>[] partners = Partners(first, last, moments);
+            for (int unit = first; unit < last; unit++)
+            {
+                evidence[unit] = tallies[unit].Evidence(kind, Rows, occurrences, logits?[unit] ?? UnitLogits.None, shown) with { Neighbours = partners[unit - first] };
+            }
+        });
         return ImmutableArray.Create(evidence);
     }
 
@@ -109,6 +119,7 @@ public sealed class FeatureScan
         state.WriteAll<long>(active.ToArray());
         buffer.Save(state);
         foreach (UnitTally tally in tallies) tally.Save(state);
+        together.Save(state);
     }
 
     internal void Load(BinaryReader state)
@@ -119,6 +130,7 @@ public sealed class FeatureScan
         active.AddRange(state.ReadAll<long>());
         buffer.Load(state);
         foreach (UnitTally tally in tallies) tally.Load(state);
+        together.Load(state);
     }
 
     private (double Mean, double Deviation) MomentsOf(UnitTally tally)
@@ -127,17 +139,32 @@ public sealed class FeatureScan
         return (mean, Rows == 0 ? 0 : Math.Sqrt(Math.Max(0, (tally.Squares / Rows) - (mean * mean))));
     }
 
-    // Other units that fire at the same rows: those of highest correlation, then those that fire most often with it.
-    private ImmutableArray<NeighbourEvidence> Partners(int unit)
+    // Other units that fire at the same rows as each of some units: those of highest correlation, then those that fire most often with it.
+    private ImmutableArray<NeighbourEvidence>[] Partners(int first, int last, (double Mean, double Deviation)[] moments)
     {
-        (double mean, double deviation) = MomentsOf(tallies[unit]);
-        var partners = tallies[unit].Partners().Select(tally => (tally.Id, tally.Count, tally.Sum, Other: MomentsOf(tallies[tally.Id]))).ToArray();
-        var correlated = partners.Where(partner => deviation > 0 && partner.Other.Deviation > 0)
-            .Select(partner => new NeighbourEvidence(Relation.Correlation, kind, partner.Id, ((partner.Sum / Rows) - (mean * partner.Other.Mean)) / (deviation * partner.Other.Deviation), partner.Count))
-            .OrderByDescending(neighbour => neighbour.Value).ThenBy(neighbour => neighbour.Index).Take(options.Neighbours);
-        var together = partners.OrderByDescending(partner => partner.Count).ThenBy(partner => partner.Id).Take(options.Neighbours)
-            .Select(partner => new NeighbourEvidence(Relation.CoFiring, kind, partner.Id, (double)partner.Count / tallies[unit].Firings, partner.Count));
-        return [.. correlated, .. together];
+        LargestFew[] Lists() => [.. Enumerable.Range(first, last - first).Select(_ => new LargestFew(options.Neighbours))];
+        LargestFew[] correlated = Lists(), often = Lists();
+        together.Visit(first, last, (unit, other, count, sum) =>
+        {
+            ((double mean, double deviation), (double otherMean, double otherDeviation)) = (moments[unit], moments[other]);
+            often[unit - first].Offer(other, count, count);
+            if (deviation > 0 && otherDeviation > 0) correlated[unit - first].Offer(other, ((sum / Rows) - (mean * otherMean)) / (deviation * otherDeviation), count);
+        });
+        return [.. Enumerable.Range(first, last - first).Select(unit => Neighbours(correlated[unit - first], often[unit - first], tallies[unit].Firings))];
+    }
+
+    private ImmutableArray<NeighbourEvidence> Neighbours(LargestFew correlated, LargestFew often, long firings)
+    {
+        var neighbours = ImmutableArray.CreateBuilder<NeighbourEvidence>(2 * options.Neighbours);
+        foreach ((int other, double value, long count) in correlated.Kept) neighbours.Add(new(Relation.Correlation, kind, other, value, count));
+        foreach ((int other, double value, long count) in often.Kept) neighbours.Add(new(Relation.CoFiring, kind, other, value / firings, count));
+        return neighbours.ToImmutable();
+    }
+
+    private void InTasks(Action<int, int> work)
+    {
+        int each = Math.Clamp(tallies.Length / LeastTasks, 1, MostUnitsPerTask);
+        Parallel.For(0, (tallies.Length + each - 1) / each, task => work(task * each, Math.Min(tallies.Length, (task + 1) * each)));
     }
 
     private void CountActive(int units)
@@ -150,16 +177,26 @@ public sealed class FeatureScan
     private void Work(int to)
     {
         buffer.Transpose();
-        int from = done, tasks = (tallies.Length + UnitsPerTask - 1) / UnitsPerTask;
-        Parallel.For(0, tasks, task =>
+        int from = done;
+        InTasks((first, last) =>
         {
-            int last = Math.Min(tallies.Length, (task + 1) * UnitsPerTask);
-            for (int unit = task * UnitsPerTask; unit < last; unit++) tallies[unit].Add(buffer, from, to);
+            var order = new ChunkOrder();
+            for (int unit = first; unit < last; unit++) WorkOn(unit, from, to, order);
         });
         int dropped = Math.Max(0, to - options.Reach);
         buffer.Drop(dropped);
         done = to - dropped;
     }
+
+    private void WorkOn(int unit, int from, int to, ChunkOrder order)
+    {
+        ReadOnlySpan<int> rows = buffer.RowsOf(unit);
+        int first = FirstAt(rows, from), last = FirstAt(rows, to);
+        tallies[unit].Add(buffer, first, last, order);
+        together.Add(buffer, unit, first, last);
+    }
+
+    private static int FirstAt(ReadOnlySpan<int> rows, int row) => rows.BinarySearch(row) is var place && place < 0 ? ~place : place;
 
     private void CountToken(int token)
     {

@@ -55,9 +55,13 @@ public sealed record FeatureScanOptions
     /// <summary>Neighbours kept per unit and relation, at least 0.</summary>
     public int Neighbours { get; init; } = 8;
 
+    /// <summary>Pairs of units whose joint firings are all counted exactly, 16 bytes each: those of up to 5,793 units. With more, see <see cref="Partners"/>.</summary>
+    public long MaxPairsOfUnits { get; init; } = 1L << 24;
+
     /// <summary>
-    /// Partners per unit whose joint firings are counted exactly, at least 2; a unit with more forgets the half of them with the
-    /// least joint activation each time, so that the counts of rare partners become lower bounds. A partner takes 24 to 72 bytes.
+    /// Where there are more than <see cref="MaxPairsOfUnits"/>: partners per unit whose joint firings are counted exactly, at
+    /// least 2; a unit with more forgets the half of them with the least joint activation each time, so that the counts of rare
+    /// partners become lower bounds. A partner takes 24 to 72 bytes.
     /// </summary>
     public int Partners { get; init; } = 512;
 

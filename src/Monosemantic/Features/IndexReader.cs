@@ -24,6 +24,8 @@ internal static class IndexReader
         double[] density = table.Read<double>("density"), mean = table.Read<double>("mean"), max = table.Read<double>("max");
         double[] low = table.Read<double>("histogram_low"), high = table.Read<double>("histogram_high");
         double?[] entropy = table.ReadNullable<double>("token_entropy"), logitLow = table.ReadNullable<double>("logit_low"), logitHigh = table.ReadNullable<double>("logit_high");
+        double?[] purity = table.ReadNullable<double>("purity"), consistency = table.ReadNullable<double>("decile_consistency");
+        double?[] byToken = table.ReadNullable<double>("token_predictability"), byContext = table.ReadNullable<double>("context_predictability");
         double?[] x = table.ReadNullable<double>("map_x"), y = table.ReadNullable<double>("map_y");
         double?[][] quantiles = [.. FeatureScanOptions.QuantileLevels.Select(level => table.ReadNullable<double>(IndexTables.QuantileName(level)))];
         UnitEvidence One(int unit, int row)
@@ -38,6 +40,10 @@ internal static class IndexReader
                 Mean = mean[row],
                 Max = max[row],
                 TokenEntropy = entropy[row],
+                Purity = purity[row],
+                DecileConsistency = consistency[row],
+                TokenPredictability = byToken[row],
+                ContextPredictability = byContext[row],
                 Quantiles = [.. quantiles.Select(column => column[row]).OfType<double>()],
                 Histogram = [.. Filled(bins[row], parts.Histograms.Of(kind, unit), logit: false)],
                 HistogramLow = low[row],

@@ -60,6 +60,10 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
             table.AddNullable(QuantileName(FeatureScanOptions.QuantileLevels[i]), Column(units, unit => unit.Quantiles.Length > level ? unit.Quantiles[level] : (double?)null));
         }
         return table
+            .AddNullable("purity", Column(units, unit => unit.Purity))
+            .AddNullable("decile_consistency", Column(units, unit => unit.DecileConsistency))
+            .AddNullable("token_predictability", Column(units, unit => unit.TokenPredictability))
+            .AddNullable("context_predictability", Column(units, unit => unit.ContextPredictability))
             .AddNullable("ablation_loss", Column(units, unit => unit.AblationLoss))
             .AddNullable("map_x", Column(units, unit => unit.Map?.X))
             .AddNullable("map_y", Column(units, unit => unit.Map?.Y))

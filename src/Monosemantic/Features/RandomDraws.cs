@@ -8,11 +8,11 @@ namespace Monosemantic.Features;
 /// </summary>
 internal sealed class RandomDraws(FeatureScanOptions options)
 {
-    private readonly List<(ulong Priority, FiringEvidence Firing)> firings = [];
+    private readonly List<(ulong Priority, Firing Firing)> firings = [];
     private readonly List<(ulong Priority, (ContextEvidence Context, int Key) Drawn)> contexts = [];
 
     /// <summary>The drawn firings, in file order.</summary>
-    internal ImmutableArray<FiringEvidence> Firings => [.. firings.Select(draw => draw.Firing).OrderBy(firing => firing.Document).ThenBy(firing => firing.Position)];
+    internal ImmutableArray<FiringEvidence> Firings => [.. firings.Select(draw => draw.Firing.Evidence).OrderBy(firing => firing.Document).ThenBy(firing => firing.Position)];
 
     /// <summary>The drawn contexts, lowest priority first.</summary>
     internal IEnumerable<ContextEvidence> Contexts => contexts.Select(draw => draw.Drawn.Context);
@@ -21,28 +21,25 @@ internal sealed class RandomDraws(FeatureScanOptions options)
     internal static ulong PriorityOf(long seed, int unit, int document, int position) =>
         Mix(Mix(Mix((ulong)seed ^ 0x9E3779B97F4A7C15UL) + (uint)unit) ^ (((ulong)(uint)document << 32) | (uint)position));
 
+    /// <summary>Whether a firing of this priority could be drawn as yet.</summary>
+    internal bool Admits(ulong priority) => Admits(firings, priority, options.Sample) || Admits(contexts, priority, options.GroupSample);
+
     internal void Offer(ulong priority, ScanBuffer buffer, int unit, int row, float value)
     {
-        if (firings.Count < options.Sample || (options.Sample > 0 && priority < firings[^1].Priority))
-        {
-            Insert(firings, priority, buffer.FiringAt(row, value), options.Sample);
-        }
-        if (contexts.Count < options.GroupSample || (options.GroupSample > 0 && priority < contexts[^1].Priority))
-        {
-            OfferContext(priority, buffer.ContextAt(unit, row, options));
-        }
+        if (Admits(firings, priority, options.Sample)) Insert(firings, priority, new(buffer.DocumentAt(row), buffer.PositionAt(row), buffer.TokenAt(row), value), options.Sample);
+        if (Admits(contexts, priority, options.GroupSample)) OfferContext(priority, buffer, unit, row);
     }
 
     internal void Save(BinaryWriter state)
     {
         state.Write(firings.Count);
-        foreach ((ulong priority, FiringEvidence firing) in firings)
+        foreach ((ulong priority, (int document, int position, int token, float activation)) in firings)
         {
             state.Write(priority);
-            state.Write(firing.Document);
-            state.Write(firing.Position);
-            state.Write(firing.Token);
-            state.Write(firing.Activation);
+            state.Write(document);
+            state.Write(position);
+            state.Write(token);
+            state.Write(activation);
         }
         state.Write(contexts.Count);
         foreach ((ulong priority, (ContextEvidence context, _)) in contexts)
@@ -59,21 +56,25 @@ internal sealed class RandomDraws(FeatureScanOptions options)
         {
             ulong priority = state.ReadUInt64();
             ContextEvidence context = state.ReadContext();
-            contexts.Add((priority, (context, StrongestContexts.KeyHash(context, options))));
+            contexts.Add((priority, (context, StrongestContexts.HashOf(StrongestContexts.KeyOf(context, options)))));
         }
     }
 
-    private void OfferContext(ulong priority, ContextEvidence context)
+    private void OfferContext(ulong priority, ScanBuffer buffer, int unit, int row)
     {
-        int key = StrongestContexts.KeyHash(context, options), same = contexts.Count - 1;
-        while (same >= 0 && !(contexts[same].Drawn.Key == key && StrongestContexts.SameText(contexts[same].Drawn.Context, context, options))) same--;
+        ReadOnlySpan<int> key = buffer.KeyAt(row, options);
+        int hash = StrongestContexts.HashOf(key), same = contexts.Count - 1;
+        while (same >= 0 && !(contexts[same].Drawn.Key == hash && StrongestContexts.KeyOf(contexts[same].Drawn.Context, options).SequenceEqual(key))) same--;
         if (same >= 0)
         {
             if (contexts[same].Priority <= priority) return;
             contexts.RemoveAt(same);
         }
-        Insert(contexts, priority, (context, key), options.GroupSample);
+        Insert(contexts, priority, (buffer.ContextAt(unit, row, options), hash), options.GroupSample);
     }
+
+    private static bool Admits<T>(List<(ulong Priority, T Value)> draws, ulong priority, int most) =>
+        draws.Count < most || (most > 0 && priority < draws[^1].Priority);
 
     private static void Insert<T>(List<(ulong Priority, T Value)> draws, ulong priority, T value, int most)
     {
@@ -88,5 +89,11 @@ internal sealed class RandomDraws(FeatureScanOptions options)
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
         return z ^ (z >> 31);
+    }
+
+    /// <summary>A firing in place: there are too many of them, and they come and go too often, for each to be an object.</summary>
+    private readonly record struct Firing(int Document, int Position, int Token, float Activation)
+    {
+        internal FiringEvidence Evidence => new(Document, Position, Token, Activation);
     }
 }

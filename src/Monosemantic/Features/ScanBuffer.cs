@@ -86,9 +86,6 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
     /// <summary>Position of a row in its document.</summary>
     internal int PositionAt(int row) => positions[row];
 
-    /// <summary>The firing at a row.</summary>
-    internal FiringEvidence FiringAt(int row, float value) => new(documents[row], positions[row], tokens[row], value);
-
     /// <summary>Token id of a row.</summary>
     internal int TokenAt(int row) => tokens[row];
 
@@ -107,6 +104,15 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
         int at = rows.BinarySearch(first);
         for (int i = at < 0 ? ~at : at; i < rows.Length && rows[i] <= last; i++) activations[rows[i] - first] = values[i];
         return new(documents[peak], positions[first], peak - first, [.. tokens.AsSpan(first..(last + 1))], ImmutableArray.Create(activations));
+    }
+
+    /// <summary>The tokens that tell whether the text around a row is that of another context.</summary>
+    internal ReadOnlySpan<int> KeyAt(int row, FeatureScanOptions options)
+    {
+        int first = row, last = row, before = Math.Min(options.Before, options.SameTextBefore), after = Math.Min(options.After, options.SameTextAfter);
+        while (first > 0 && row - first < before && SameRun(first - 1, row)) first--;
+        while (last < Rows - 1 && last - row < after && SameRun(last + 1, row)) last++;
+        return tokens.AsSpan(first..(last + 1));
     }
 
     /// <summary>Forgets the first rows.</summary>

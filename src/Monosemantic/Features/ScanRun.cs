@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Metrics;
+using Monosemantic.Metrics.Probing;
 using Monosemantic.Models;
 using Monosemantic.Runtime;
 using Monosemantic.Text;
@@ -69,8 +70,8 @@ public static class ScanRun
         var checkpoint = new ScanCheckpoint(Path.Combine(folder, StateName), Identity(config, store), saveEvery ?? TimeSpan.FromMinutes(1));
         var inputs = new ScanInputs(config, store, sae, model, HookPoint.Parse(plan.HookPoint));
         EvidenceResult evidence = Gather(inputs, checkpoint, progress, cancellation);
-        FeatureIndexCard card = Card(inputs, evidence) with { Evaluation = evaluation };
-        FeatureIndex.Write(folder, card, evidence.Features, evidence.Neurons, Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.Contains).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
+        FeatureIndexCard card = Card(inputs, evidence) with { Evaluation = WithoutScores(evaluation) };
+        FeatureIndex.Write(folder, card, Scored(evidence.Features, evaluation), evidence.Neurons, Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.Contains).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
         checkpoint.Delete();
         return card;
     }
@@ -133,6 +134,18 @@ public static class ScanRun
             ? result
             : throw new UserErrorException($"{path} holds the numbers of another autoencoder than {folder}", "evaluate this one with `monosemantic eval` first");
     }
+
+    // What the evaluation measured of single features on held-out rows becomes theirs.
+    internal static ImmutableArray<UnitEvidence> Scored(ImmutableArray<UnitEvidence> features, EvaluationResult? evaluation)
+    {
+        if (evaluation?.Interpretability is not { } measured) return features;
+        Dictionary<int, FeatureScores> scores = measured.UnitScores.Features.ToDictionary(unit => unit.Feature);
+        return [.. features.Select(unit => scores.TryGetValue(unit.Index, out FeatureScores? of) ? unit with { TokenPredictability = of.TokenPredictability, ContextPredictability = of.ContextPredictability } : unit)];
+    }
+
+    // They stand in the table of the features and need not stand in the card as well.
+    private static EvaluationResult? WithoutScores(EvaluationResult? evaluation) =>
+        evaluation?.Interpretability is { } measured ? evaluation with { Interpretability = measured with { UnitScores = measured.UnitScores with { Features = [] } } } : evaluation;
 
     private static FeatureIndexCard Card(ScanInputs inputs, EvidenceResult evidence)
     {

@@ -17,20 +17,23 @@ internal sealed class StrongestContexts(FeatureScanOptions options)
     internal bool Admits(float activation) =>
         ranked.Count < options.Contexts || (options.Contexts > 0 && activation >= Peak(ranked[^1]));
 
-    internal void Offer(ContextEvidence candidate)
+    /// <summary>Takes in a peak, if it is among the strongest.</summary>
+    internal void Offer(ScanBuffer buffer, int unit, int row, float activation)
     {
-        int key = KeyHash(candidate, options), same = keys.IndexOf(key);
-        while (same >= 0 && !SameText(ranked[same], candidate, options)) same = keys.IndexOf(key, same + 1);
+        ReadOnlySpan<int> key = buffer.KeyAt(row, options);
+        int hash = HashOf(key), same = keys.IndexOf(hash), document = buffer.DocumentAt(row), position = buffer.PositionAt(row);
+        while (same >= 0 && !KeyOf(ranked[same], options).SequenceEqual(key)) same = keys.IndexOf(hash, same + 1);
         if (same >= 0)
         {
-            if (Order(candidate, ranked[same]) >= 0) return;
+            if (!Before(activation, document, position, ranked[same])) return;
             ranked.RemoveAt(same);
             keys.RemoveAt(same);
         }
         int place = ranked.Count;
-        while (place > 0 && Order(candidate, ranked[place - 1]) < 0) place--;
-        ranked.Insert(place, candidate);
-        keys.Insert(place, key);
+        while (place > 0 && Before(activation, document, position, ranked[place - 1])) place--;
+        if (place == options.Contexts) return;
+        ranked.Insert(place, buffer.ContextAt(unit, row, options));
+        keys.Insert(place, hash);
         if (ranked.Count <= options.Contexts) return;
         ranked.RemoveAt(options.Contexts);
         keys.RemoveAt(options.Contexts);
@@ -47,19 +50,23 @@ internal sealed class StrongestContexts(FeatureScanOptions options)
         for (int i = state.ReadInt32(); i > 0; i--)
         {
             ranked.Add(state.ReadContext());
-            keys.Add(KeyHash(ranked[^1], options));
+            keys.Add(HashOf(KeyOf(ranked[^1], options)));
         }
     }
 
-    /// <summary>Whether two contexts hold the same text around their peaks.</summary>
-    internal static bool SameText(ContextEvidence a, ContextEvidence b, FeatureScanOptions options) => KeyOf(a, options).SequenceEqual(KeyOf(b, options));
-
-    /// <summary>Equal for contexts of the same text around their peaks, and for few others.</summary>
-    internal static int KeyHash(ContextEvidence context, FeatureScanOptions options)
+    /// <summary>Equal for the same tokens, and for few others.</summary>
+    internal static int HashOf(ReadOnlySpan<int> key)
     {
         uint hash = 0;
-        foreach (int token in KeyOf(context, options)) hash = (hash ^ (uint)token) * 0x9E3779B1u;
+        foreach (int token in key) hash = (hash ^ (uint)token) * 0x9E3779B1u;
         return (int)hash;
+    }
+
+    /// <summary>The tokens around a context's peak that tell whether it is the same text as another.</summary>
+    internal static ReadOnlySpan<int> KeyOf(ContextEvidence context, FeatureScanOptions options)
+    {
+        int first = Math.Max(0, context.Peak - options.SameTextBefore), last = Math.Min(context.Tokens.Length - 1, context.Peak + options.SameTextAfter);
+        return context.Tokens.AsSpan()[first..(last + 1)];
     }
 
     /// <summary>The strongest first, ties in file order.</summary>
@@ -72,9 +79,9 @@ internal sealed class StrongestContexts(FeatureScanOptions options)
 
     private static float Peak(ContextEvidence context) => context.Activations[context.Peak];
 
-    private static ReadOnlySpan<int> KeyOf(ContextEvidence context, FeatureScanOptions options)
+    private static bool Before(float activation, int document, int position, ContextEvidence other)
     {
-        int first = Math.Max(0, context.Peak - options.SameTextBefore), last = Math.Min(context.Tokens.Length - 1, context.Peak + options.SameTextAfter);
-        return context.Tokens.AsSpan()[first..(last + 1)];
+        if (activation != Peak(other)) return activation > Peak(other);
+        return document != other.Document ? document < other.Document : position < other.Start + other.Peak;
     }
 }

@@ -57,7 +57,8 @@ internal sealed class TallyTable(int limit)
         return entries;
     }
 
-    private Tally[] Entries()
+    /// <summary>In no order.</summary>
+    internal Tally[] Entries()
     {
         var entries = new Tally[used];
         int count = 0;

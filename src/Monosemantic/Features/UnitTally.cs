@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Monosemantic.Metrics.Probing;
 
 namespace Monosemantic.Features;
 
@@ -6,7 +7,6 @@ namespace Monosemantic.Features;
 internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bins, int tokenLimit)
 {
     private readonly TallyTable tokens = new(tokenLimit);
-    private readonly TallyTable partners = new(options.Partners);
     private readonly StrongestContexts contexts = new(options);
     private readonly RandomDraws draws = new(options);
     private readonly QuantileSketch sketch = new();
@@ -26,23 +26,18 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
     /// <summary>Sum of their squares.</summary>
     internal double Squares { get; private set; }
 
-    /// <summary>Takes in the unit's firings at rows [from, to) of the buffer.</summary>
-    internal void Add(ScanBuffer buffer, int from, int to)
+    /// <summary>Takes in the unit's firings first to before last, by their number in the buffer.</summary>
+    internal void Add(ScanBuffer buffer, int first, int last, ChunkOrder order)
     {
         ReadOnlySpan<int> rows = buffer.RowsOf(unit);
         ReadOnlySpan<float> values = buffer.ValuesOf(unit);
-        for (int i = 0; i < rows.Length; i++)
+        for (int i = first; i < last; i++)
         {
-            int row = rows[i];
-            if (row < from) continue;
-            if (row >= to) break;
-            float value = values[i];
-            Count(value);
-            tokens.Add(buffer.TokenAt(row), value);
-            AddPartners(buffer, row, value);
-            draws.Offer(RandomDraws.PriorityOf(options.Seed, unit, buffer.DocumentAt(row), buffer.PositionAt(row)), buffer, unit, row, value);
-            if (contexts.Admits(value) && IsPeak(buffer, rows, values, i)) contexts.Offer(buffer.ContextAt(unit, row, options));
+            Count(values[i]);
+            tokens.Add(buffer.TokenAt(rows[i]), values[i]);
         }
+        Draw(buffer, rows, values, first, last, order);
+        Rank(buffer, rows, values, first, last, order);
     }
 
     internal UnitEvidence Evidence(UnitKind kind, long scanned, ReadOnlySpan<long> occurrences, UnitLogits logits, Range shownBins)
@@ -63,6 +58,8 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
             Mean = Firings > 0 ? Sum / Firings : 0,
             Max = max,
             TokenEntropy = Entropy(ordered),
+            Purity = Firings == 0 ? null : MostOften(ordered) / (double)Firings,
+            DecileConsistency = Consistency(),
             Quantiles = Firings == 0 ? [] : [.. FeatureScanOptions.QuantileLevels.Select(level => sketch.ValueAt(level, max))],
             Histogram = [.. histogram.AsSpan(firstBin, shown)],
             HistogramLow = options.HistogramLow + ((double)firstBin / options.BinsPerDecade),
@@ -77,9 +74,6 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
         };
     }
 
-    /// <summary>Units that fire with it: how often, and the sum of the products of the activations.</summary>
-    internal Tally[] Partners() => partners.Ordered();
-
     internal void Save(BinaryWriter state)
     {
         state.Write(Firings);
@@ -88,7 +82,6 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
         state.Write(max);
         state.WriteAll<long>(histogram);
         tokens.Save(state);
-        partners.Save(state);
         contexts.Save(state);
         draws.Save(state);
         sketch.Save(state);
@@ -102,7 +95,6 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
         max = state.ReadSingle();
         state.ReadAll<long>().CopyTo(histogram, 0);
         tokens.Load(state);
-        partners.Load(state);
         contexts.Load(state);
         draws.Load(state);
         sketch.Load(state);
@@ -118,13 +110,36 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
         sketch.Add(value);
     }
 
-    private void AddPartners(ScanBuffer buffer, int row, float value)
+    private void Draw(ScanBuffer buffer, ReadOnlySpan<int> rows, ReadOnlySpan<float> values, int first, int last, ChunkOrder order)
     {
-        ReadOnlySpan<int> units = buffer.UnitsAt(row);
-        ReadOnlySpan<float> activations = buffer.ActivationsAt(row);
-        for (int i = 0; i < units.Length; i++)
+        order.Clear();
+        for (int i = first; i < last; i++)
         {
-            if (units[i] != unit) partners.Add(units[i], (double)value * activations[i]);
+            ulong priority = Priority(buffer, rows[i]);
+            if (draws.Admits(priority)) order.Add(priority, i);
+        }
+        foreach (int i in order.Sorted())
+        {
+            ulong priority = Priority(buffer, rows[i]);
+            if (!draws.Admits(priority)) return;
+            draws.Offer(priority, buffer, unit, rows[i], values[i]);
+        }
+    }
+
+    private ulong Priority(ScanBuffer buffer, int row) => RandomDraws.PriorityOf(options.Seed, unit, buffer.DocumentAt(row), buffer.PositionAt(row));
+
+    // Largest first: bits of positive floats sort as the floats do. Among equals in file order.
+    private void Rank(ScanBuffer buffer, ReadOnlySpan<int> rows, ReadOnlySpan<float> values, int first, int last, ChunkOrder order)
+    {
+        order.Clear();
+        for (int i = first; i < last; i++)
+        {
+            if (contexts.Admits(values[i])) order.Add(((ulong)~BitConverter.SingleToUInt32Bits(values[i]) << 32) | (uint)i, i);
+        }
+        foreach (int i in order.Sorted())
+        {
+            if (!contexts.Admits(values[i])) return;
+            if (IsPeak(buffer, rows, values, i)) contexts.Offer(buffer, unit, rows[i], values[i]);
         }
     }
 
@@ -142,6 +157,20 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
             if (values[j] > values[i]) return false;
         }
         return true;
+    }
+
+    private static long MostOften(ReadOnlySpan<Tally> ordered)
+    {
+        long most = 0;
+        foreach (Tally tally in ordered) most = Math.Max(most, tally.Count);
+        return most;
+    }
+
+    private double? Consistency()
+    {
+        ImmutableArray<FiringEvidence> drawn = draws.Firings;
+        double value = TokenScores.DecileConsistency([.. drawn.Select(firing => firing.Token)], [.. drawn.Select(firing => firing.Activation)]);
+        return double.IsNaN(value) ? null : value;
     }
 
     private double? Entropy(ReadOnlySpan<Tally> ordered)

@@ -35,6 +35,14 @@ public sealed class KeyValueCache : IDisposable
     /// <summary>Forgets every token; the room stays.</summary>
     public void Clear() => Length = 0;
 
+    /// <summary>Forgets the newest tokens.</summary>
+    /// <param name="length">How many are left; no more than there are.</param>
+    internal void Rewind(long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        Length = length;
+    }
+
     /// <summary>Adds a block's keys and values, and gives those of all tokens seen.</summary>
     /// <param name="layer">The block.</param>
     /// <param name="k">Keys of the new tokens [b, key_value_heads, t, d_head].</param>

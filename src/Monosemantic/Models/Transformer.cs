@@ -105,14 +105,24 @@ public sealed class Transformer : IDisposable
     /// <param name="onlyLast">Whether only the last position's logits are wanted.</param>
     /// <returns>Logits of the new positions [b, t, vocabulary], or [b, vocabulary] of the last one.</returns>
     /// <exception cref="UserErrorException">A token id is outside the vocabulary, or the positions are used up.</exception>
-    public Tensor Continue(Tensor tokens, KeyValueCache cache, bool onlyLast = false)
+    public Tensor Continue(Tensor tokens, KeyValueCache cache, bool onlyLast = false) => Continued(tokens, cache, HookTaps.None, onlyLast);
+
+    /// <summary>The same with a hook at one point, which sees the new tokens.</summary>
+    /// <param name="tokens">The new token ids [b, t] int64.</param>
+    /// <param name="cache">What was seen before; extended by the new tokens.</param>
+    /// <param name="hook">Called at the point.</param>
+    /// <param name="at">The point.</param>
+    /// <returns>Logits of the last position [b, vocabulary].</returns>
+    internal Tensor ContinueHooked(Tensor tokens, KeyValueCache cache, Hook hook, HookPoint at) => Continued(tokens, cache, new HookTaps(hook, CheckedSet([at])), onlyLast: true);
+
+    private Tensor Continued(Tensor tokens, KeyValueCache cache, HookTaps taps, bool onlyLast)
     {
         ArgumentNullException.ThrowIfNull(cache);
         CheckTokens(tokens, cache.Length);
         using var scope = NewDisposeScope();
-        Tensor residual = Residual(tokens, new ForwardPass(Config, HookTaps.None, cache.Length, tokens.shape[1]) { Cache = cache })!;
+        Tensor residual = Residual(tokens, new ForwardPass(Config, taps, cache.Length, tokens.shape[1]) { Cache = cache })!;
         cache.Advance(tokens.shape[1]);
-        return Unembed(onlyLast ? residual.select(1, -1) : residual).MoveToOuterDisposeScope();
+        return Unembed(onlyLast ? residual.select(1, -1) : residual, taps).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs the model only as far as the last of the given hook points.</summary>

@@ -32,6 +32,11 @@ public sealed class EvaluationCommandTests : IDisposable
         Assert.All(tasks, task => Assert.True(task!["undefined"] is not null || task["accuracy"]!.AsObject().Count == 9, task.ToJsonString()));
         Assert.Contains("needed", (string)tasks.Single(task => (string)task!["task"]! == "numeric")!["undefined"]!);
         Assert.Equal(15, metrics["interpretability"]!["unit_scores"]!["distributions"]!.AsArray().Count);
+        await Succeed("scan", "--sae", "sae", "--activations", "store", "--model", "model", "--metrics", Path.Combine("sae", "metrics.json"), "--out", "features");
+        JsonNode[] scored = [.. metrics["interpretability"]!["unit_scores"]!["features"]!.AsArray().Where(unit => unit!["context_predictability"] is not null).Select(unit => unit!)];
+        JsonArray joined = JsonNode.Parse(await Succeed("query", "select feature, token_predictability, context_predictability from features where context_predictability is not null order by feature", "features", "--json"))!.AsArray();
+        Assert.NotEmpty(scored);
+        Assert.Equal(scored.Select(unit => ((int)unit["feature"]!, (double)unit["token_predictability"]!, (double)unit["context_predictability"]!)), joined.Select(row => ((int)row!["feature"]!, (double)row["token_predictability"]!, (double)row["context_predictability"]!)));
         Assert.DoesNotContain("NaN", await File.ReadAllTextAsync(Path.Combine(folder, "sae", "metrics.json"), TestContext.Current.CancellationToken));
         Assert.Contains("default-src 'none'", await File.ReadAllTextAsync(Path.Combine(folder, "sae", "metrics.interpretability.html"), TestContext.Current.CancellationToken));
         Assert.True(File.Exists(Path.Combine(folder, "sae", "saebench_core.json")));
@@ -75,7 +80,7 @@ public sealed class EvaluationCommandTests : IDisposable
         JsonNode result = JsonNode.Parse(await Succeed("superposition", "--set", "steps=50", "--set", "densities=[1,0.1]", "--set", "starts=1", "--out", "toy", "--json"))!;
         Assert.Equal(2, result["instances"]!.AsArray().Count);
         Assert.Equal(5, result["instances"]![0]!["dimensionality"]!.AsArray().Count);
-        Assert.Contains("Plotly.newPlot(\"chart-2\"", await File.ReadAllTextAsync(Path.Combine(folder, "toy", "superposition.html"), TestContext.Current.CancellationToken));
+        Assert.Contains("id=\"figure-2\"", await File.ReadAllTextAsync(Path.Combine(folder, "toy", "superposition.html"), TestContext.Current.CancellationToken));
         await Fail("dims is 9", "superposition", "--set", "dims=9", "--out", "toy");
     }
 

@@ -123,7 +123,12 @@ public sealed class PipelineTests : IDisposable
         Assert.All(Files("whole"), name => Assert.Equal(Hashing.OfFile(Path.Combine(folder, "whole", name)), Hashing.OfFile(Path.Combine(folder, "features", name))));
         Assert.Contains("density", (await Succeed("query", "select feature, density from features limit 3", "features", "--csv")).Output);
         Assert.Contains("tokens that fire it", (await Succeed("features", "show", "3", "features")).Output);
-        await Succeed("features", "list", "features", "--sort", "density", "--json");
+        foreach (string sort in new[] { "density", "purity", "max" })
+        {
+            JsonArray listed = JsonNode.Parse((await Succeed("features", "list", "features", "--sort", sort, "--json")).Output)!.AsArray();
+            double[] values = [.. listed.Select(row => row![sort] is { } value ? (double)value : double.NegativeInfinity)];
+            Assert.Equal(values.OrderDescending(), values);
+        }
         await Succeed("features", "similar", "3", "features");
         await Succeed("features", "find", "--text", "stream", "features");
         await Fail("no feature 9999", "features", "show", "9999", "features");

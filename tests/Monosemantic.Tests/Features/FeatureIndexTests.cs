@@ -106,8 +106,8 @@ public sealed class FeatureIndexTests : IDisposable
         Assert.Throws<UserErrorException>(() => FeatureIndex.Open(Path.Combine(folder, "absent")));
         FeatureIndex.Write(folder, Card, features, neurons, Hostile);
         string manifest = Path.Combine(folder, "index.json"), text = File.ReadAllText(manifest);
-        File.WriteAllText(manifest, text.Replace("\"version\": 2", "\"version\": 1", StringComparison.Ordinal));
-        Assert.Contains("version 1", Assert.Throws<UserErrorException>(() => FeatureIndex.Open(folder)).Message);
+        File.WriteAllText(manifest, text.Replace("\"version\": 3", "\"version\": 2", StringComparison.Ordinal));
+        Assert.Contains("version 2", Assert.Throws<UserErrorException>(() => FeatureIndex.Open(folder)).Message);
         File.WriteAllText(manifest, text.Replace("tokens.parquet", "../tokens.parquet", StringComparison.Ordinal));
         Assert.Throws<UserErrorException>(() => FeatureIndex.Open(folder));
         File.Delete(manifest);

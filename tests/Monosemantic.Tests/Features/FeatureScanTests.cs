@@ -7,7 +7,7 @@ namespace Monosemantic.Tests.Features;
 
 public sealed class FeatureScanTests
 {
-    private static readonly FeatureScanOptions Small = new() { Tokens = 5, Contexts = 6, Sample = 9, GroupSample = 12, GroupContexts = 2, Neighbours = 4, Seed = 3, Before = 4, After = 2, SameTextBefore = 2, SameTextAfter = 1, ChunkRows = 50 };
+    private static readonly FeatureScanOptions Small = new() { Tokens = 5, Contexts = 6, Sample = 24, GroupSample = 12, GroupContexts = 2, Neighbours = 4, Seed = 3, Before = 4, After = 2, SameTextBefore = 2, SameTextAfter = 1, ChunkRows = 50 };
 
     [Theory]
     [InlineData(1, 16, 8)]

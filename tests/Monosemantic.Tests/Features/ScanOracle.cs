@@ -17,8 +17,11 @@ internal sealed class ScanOracle(ScanData data, FeatureScanOptions options)
             Sum = group.Sum(i => (double)Value(i, unit)),
             Evidence = new TokenEvidence(group.Key, group.Count(), kept.Count(row => data.Tokens[row] == group.Key), group.Sum(i => (double)Value(i, unit)) / group.Count(), group.Max(i => Value(i, unit))),
         }).OrderByDescending(token => token.Sum).ThenBy(token => token.Token).ToArray();
+        FiringEvidence[] drawn = [.. fired.OrderBy(i => Priority(unit, i)).Take(options.Sample).Order().Select(i => new FiringEvidence(data.Documents[kept[i]], data.Positions[kept[i]], data.Tokens[kept[i]], Value(i, unit)))];
         return new UnitEvidence
         {
+            Purity = fired.Length == 0 ? null : tokens.Max(token => token.Evidence.Count) / (double)fired.Length,
+            DecileConsistency = Consistency(drawn),
             Kind = UnitKind.Feature,
             Index = unit,
             Firings = fired.Length,
@@ -35,8 +38,18 @@ internal sealed class ScanOracle(ScanData data, FeatureScanOptions options)
             Suppressed = [],
             Quantiles = fired.Length == 0 ? [] : [.. FeatureScanOptions.QuantileLevels.Select(level => Middle(unit, fired, level))],
             Groups = fired.Length == 0 ? [] : [.. Groups(unit, fired)],
-            Sample = [.. fired.OrderBy(i => Priority(unit, i)).Take(options.Sample).Order().Select(i => new FiringEvidence(data.Documents[kept[i]], data.Positions[kept[i]], data.Tokens[kept[i]], Value(i, unit)))],
+            Sample = [.. drawn],
         };
+    }
+
+    // Token by token: the share it has in a tenth, and in the top tenth, whichever is less.
+    private static double? Consistency(FiringEvidence[] drawn)
+    {
+        if (drawn.Length < 20) return null;
+        int[] ordered = [.. drawn.Select((firing, i) => (firing, i)).OrderByDescending(pair => pair.firing.Activation).ThenBy(pair => pair.i).Select(pair => pair.firing.Token)];
+        int[][] tenths = [.. Enumerable.Range(0, 10).Select(i => ordered[(i * ordered.Length / 10)..((i + 1) * ordered.Length / 10)])];
+        double Share(int[] tenth, int token) => tenth.Count(one => one == token) / (double)tenth.Length;
+        return tenths.Skip(1).Average(tenth => tenth.Distinct().Sum(token => Math.Min(Share(tenth, token), Share(tenths[0], token))));
     }
 
     /// <summary>Other units that fire with a unit, from dense columns: highest correlation first, then most often together.</summary>

@@ -75,7 +75,7 @@ public sealed class ScalingLawTests
         Assert.Contains("default-src 'none'", page);
         Assert.DoesNotContain("topk </script>", page);
         Assert.DoesNotContain("<script src", page);
-        Assert.Equal(2, page.Split("Plotly.newPlot(\"chart-").Length - 1);
+        Assert.Equal(2, page.Split("id=\"figure-").Length - 1);
         ScalingResult read = JsonFile.Parse<ScalingResult>(System.Text.Encoding.UTF8.GetBytes(JsonFile.ToText(result)), "sweep.json");
         Assert.Equal(page, ScalingPage.Render(read));
     }

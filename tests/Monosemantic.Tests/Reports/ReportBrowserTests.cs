@@ -308,7 +308,15 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
     }
 
     private static string[] Shown(UnitEvidence unit) =>
-        [Numbers.Percent(unit.Density), Numbers.Count(unit.Firings), Numbers.Short(unit.Mean), Numbers.Short(unit.Max), .. unit.AblationLoss is { } loss ? new[] { $"+{Numbers.Short(loss)}" } : [], $"{Numbers.Short(unit.TokenEntropy)} bits"];
+        [Numbers.Percent(unit.Density), Numbers.Count(unit.Firings), Numbers.Short(unit.Mean), Numbers.Short(unit.Max), .. unit.AblationLoss is { } loss ? new[] { $"+{Numbers.Short(loss)}" } : [], .. Scores(unit), $"{Numbers.Short(unit.TokenEntropy)} bits"];
+
+    private static IEnumerable<string> Scores(UnitEvidence unit)
+    {
+        if (unit.Purity is { } purity) yield return Numbers.Percent(Numbers.Rounded(purity, 3)!.Value);
+        if (unit.DecileConsistency is { } consistency) yield return Numbers.Short(consistency);
+        if (unit.TokenPredictability is { } byToken) yield return Numbers.Percent(byToken);
+        if (unit.ContextPredictability is { } byContext) yield return Numbers.Percent(byContext);
+    }
 
     private static IEnumerable<(string Key, Func<UnitEvidence, double?> Value, bool AscendingFirst)> Sorts() =>
     [

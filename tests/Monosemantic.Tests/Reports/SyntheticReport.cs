@@ -129,6 +129,10 @@ public static class SyntheticReport
         NeighbourEvidence Near(Relation relation, UnitKind kind, int limit, int rank) => new(relation, kind, random.Next(limit), 0.9 / (rank + 1), relation == Relation.Cosine ? null : 10 - rank);
         return placed with
         {
+            Purity = 1 / (1.0 + (unit.Index % 7)),
+            DecileConsistency = unit.Index % 5 == 4 ? null : (unit.Index % 5) / 5.0,
+            TokenPredictability = 0.25,
+            ContextPredictability = unit.Index % 3 == 0 ? null : 0.5,
             Quantiles = [.. FeatureScanOptions.QuantileLevels.Select(level => unit.Max * level)],
             Groups = [.. Enumerable.Range(0, 5).Select(Group)],
             Sample = [.. Enumerable.Range(0, 8).Select(i => new FiringEvidence(i, i + 1, favourites[0], (float)unit.Max / (i + 1)))],

@@ -48,23 +48,24 @@ internal sealed class FiringNgrams
             for (int n = 0; n < Longest; n++) counts[n][ids[n][row]]++;
         }
         if (inTraining == fired.Length) return (double.NaN, double.NaN);
-        double rate = (inTraining + 0.5) / (trainRows + 1);
-        Span<double> loss = stackalloc double[Longest + 1];
+        double rate = (inTraining + 0.5) / (trainRows + 1), lossOn = Loss(rate, fires: true), lossOff = Loss(rate, fires: false);
+        double unexplained = 0, byToken = 0, byContext = 0;
         int next = inTraining;
         for (int row = trainRows; row < rows; row++)
         {
             bool fires = next < fired.Length && fired[next] == row;
             if (fires) next++;
             double p = rate;
-            loss[0] += Loss(p, fires);
+            unexplained += fires ? lossOn : lossOff;
             for (int n = 0; n < Longest; n++)
             {
                 int gram = ids[n][row];
                 p = (counts[n][gram] + (Prior * p)) / (seen[n][gram] + Prior);
-                loss[n + 1] += Loss(p, fires);
+                if (n == 0) byToken += Loss(p, fires);
             }
+            byContext += Loss(p, fires);
         }
-        return (1 - (loss[1] / loss[0]), 1 - (loss[Longest] / loss[0]));
+        return (1 - (byToken / unexplained), 1 - (byContext / unexplained));
     }
 
     private void Number(int n, IEnumerable<(int, int, int)> grams)

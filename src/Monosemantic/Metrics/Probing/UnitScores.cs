@@ -14,7 +14,20 @@ public sealed record ScoreDistribution(string Score, string Kind, MetricValue Me
 /// <summary>What can be said of a unit without asking anybody what it means.</summary>
 /// <param name="Definitions">What each score is, by name.</param>
 /// <param name="Distributions">Each score of each kind of unit.</param>
-public sealed record UnitScoreResult(IReadOnlyDictionary<string, string> Definitions, ImmutableArray<ScoreDistribution> Distributions);
+public sealed record UnitScoreResult(IReadOnlyDictionary<string, string> Definitions, ImmutableArray<ScoreDistribution> Distributions)
+{
+    /// <summary>The scores of every feature that fires often enough, by index.</summary>
+    public ImmutableArray<FeatureScores> Features { get; init; } = [];
+}
+
+/// <summary>The scores of one feature; null where one is undefined.</summary>
+/// <param name="Feature">Its index.</param>
+/// <param name="TokenEntropy">Bits.</param>
+/// <param name="Purity">Largest share of its firings on one token id.</param>
+/// <param name="TokenPredictability">Share of the entropy of firing that the token explains.</param>
+/// <param name="ContextPredictability">Share that the token and the two before it explain.</param>
+/// <param name="DecileConsistency">Overlap of weaker firings' tokens with the strongest ones'.</param>
+public sealed record FeatureScores(int Feature, double? TokenEntropy, double? Purity, double? TokenPredictability, double? ContextPredictability, double? DecileConsistency);
 
 /// <summary>
 /// Scores of features beside those of neurons and of random directions, all made to fire equally often.
@@ -55,7 +68,7 @@ internal sealed class UnitScores
         ngrams = new FiringNgrams(train, test, text);
     }
 
-    /// <summary>Scores a sample of features, neurons and random directions.</summary>
+    /// <summary>Scores the features, and of neurons and random directions as many as a sample of the features.</summary>
     /// <param name="train">Training rows; n-gram models are fitted to them.</param>
     /// <param name="test">Held-out rows.</param>
     /// <param name="text">The text of both.</param>
@@ -65,7 +78,12 @@ internal sealed class UnitScores
     internal static UnitScoreResult Measure(ProbeRows train, ProbeRows test, ProbeText text, IReadOnlyList<double> mean, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         var scores = new UnitScores(train, test, text);
-        Firings[] features = scores.Features();
+        (int Feature, Firings Firings)[] often = scores.Features();
+        int sampled = Math.Min(MostUnits, often.Length);
+        int[] sample = [.. Enumerable.Range(0, sampled).Select(i => (int)((long)i * often.Length / sampled))];
+        double[][] all = new double[often.Length][];
+        Parallel.For(0, often.Length, new ParallelOptions { CancellationToken = cancellation }, i => all[i] = scores.Of(often[i].Firings));
+        Firings[] features = [.. sample.Select(i => often[i].Firings)];
         int[] counts = [.. features.Select(unit => unit.Rows.Length)];
         float[] centre = [.. mean.Select(value => (float)value)];
         var distributions = new List<ScoreDistribution>();
@@ -77,26 +95,30 @@ internal sealed class UnitScores
         })
         {
             double[][] found = new double[number][];
-            Parallel.For(0, number, new ParallelOptions { CancellationToken = cancellation }, unit => found[unit] = scores.Of(firings(unit)));
+            Parallel.For(0, number, new ParallelOptions { CancellationToken = cancellation }, unit => found[unit] = kind == "features" ? all[sample[unit]] : scores.Of(firings(unit)));
             distributions.AddRange(scores.Distributions(kind, found));
             progress?.Report(new("score", distributions.Count, 3 * Definitions.Length, "distributions", kind));
         }
-        return new(Definitions.ToDictionary(definition => definition.Name, definition => definition.Formula), [.. distributions]);
+        return new(Definitions.ToDictionary(definition => definition.Name, definition => definition.Formula), [.. distributions]) { Features = [.. often.Select((unit, i) => Named(unit.Feature, all[i]))] };
     }
 
     /// <summary>Rows on which a unit fires, in ascending order, and how strongly.</summary>
     internal sealed record Firings(int[] Rows, float[] Values);
 
-    // An evenly spaced sample of those features that fire often enough.
-    private Firings[] Features()
+    private static FeatureScores Named(int feature, double[] scores)
+    {
+        double?[] known = [.. scores.Select(score => double.IsFinite(score) ? Math.Round(score, 6) : (double?)null)];
+        return new(feature, known[0], known[1], known[2], known[3], known[4]);
+    }
+
+    // Those features that fire often enough.
+    private (int Feature, Firings Firings)[] Features()
     {
         var rows = new List<int>[train.Code.DSae];
         var values = new List<float>[train.Code.DSae];
         Collect(train, 0);
         Collect(test, train.Rows);
-        int[] often = [.. Enumerable.Range(0, rows.Length).Where(feature => rows[feature]?.Count >= LeastFirings)];
-        int count = Math.Min(MostUnits, often.Length);
-        return [.. Enumerable.Range(0, count).Select(i => often[(int)((long)i * often.Length / count)]).Select(feature => new Firings([.. rows[feature]], [.. values[feature]]))];
+        return [.. Enumerable.Range(0, rows.Length).Where(feature => rows[feature]?.Count >= LeastFirings).Select(feature => (feature, new Firings([.. rows[feature]], [.. values[feature]])))];
 
         void Collect(ProbeRows part, int first)
         {

@@ -13,6 +13,9 @@ internal static class ChartFigure
         JsonNode parsed = JsonNode.Parse(GenericChart.toFigureJson(chart)) ?? throw new JsonException("a chart without content");
         var figure = parsed.AsObject();
         // What Plotly.NET adds for its own pages is left out.
-        return new JsonObject { ["data"] = figure["data"]?.DeepClone(), ["layout"] = figure["layout"]?.DeepClone(), ["config"] = new JsonObject { ["responsive"] = true, ["displaylogo"] = false } };
+        return Of(figure["data"]?.DeepClone(), figure["layout"]?.DeepClone());
     }
+
+    internal static JsonObject Of(JsonNode? data, JsonNode? layout) =>
+        new() { ["data"] = data, ["layout"] = layout, ["config"] = new JsonObject { ["responsive"] = true, ["displaylogo"] = false } };
 }

@@ -49,7 +49,7 @@ public static class ScalingPage
         if (fit is not null)
         {
             double[] frontier = [.. ScalingLaws.Frontier(result.Points).Select(point => point.Compute)];
-            traces.Add(Line(frontier, [.. frontier.Select(compute => fit.At(compute))], "fit to the frontier", "#222222"));
+            traces.Add(Line(frontier, [.. frontier.Select(compute => fit.At(compute))], "fit to the frontier", "#888888"));
         }
         return new("Loss against compute", "Compute is 12 d_model d_sae floating-point operations a token: encoder and decoder, forward and backward. The line is fitted to the runs that no cheaper run beats.", traces.ToImmutable(), Logarithmic("training compute, FLOP"));
     }
@@ -68,5 +68,5 @@ public static class ScalingPage
 
     private static object Line(double[] x, double[] y, string name, string colour) => new { type = "scatter", mode = "lines", name, x, y, line = new { color = colour, dash = "dot" } };
 
-    private static object Logarithmic(string axis) => new { height = 460, xaxis = new { title = axis, type = "log" }, yaxis = new { title = "FVU", type = "log" }, margin = new { t = 20 } };
+    private static object Logarithmic(string axis) => new { height = 460, xaxis = new { title = new { text = axis }, type = "log" }, yaxis = new { title = new { text = "FVU" }, type = "log" }, margin = new { t = 20 } };
 }

@@ -12,11 +12,20 @@ const columns = [
   numeric('mean', 'Mean', 'mean activation', short, 'mean activation where it fires'),
   numeric('max', 'Max', 'max activation', short, 'largest activation'),
   { ...numeric('ablation', 'Δ loss', 'loss without it', short, 'rise of the next token\'s loss without it at its strongest context, nats'), optional: true },
+  score('purity', 'Purity', 'purity', percent, 'largest share of its firings on one token'),
+  score('consistency', 'Consistent', 'consistency', short, 'overlap of the tokens of its weaker firings with those of the strongest: 1 means the same ones'),
+  score('byToken', 'By token', 'predictable by token', percent, 'share of the entropy of its firing that the token explains'),
+  score('byContext', 'By context', 'predictable by context', percent, 'share of the entropy of its firing that the token and the two before it explain'),
   { ...numeric('entropy', 'Entropy', 'token entropy', short, 'token entropy in bits: low means few tokens'), ascending: true },
 ].filter((column) => !column.optional || units.features[column.key].some((value) => value !== null));
 
 function numeric(key, name, label, write, hint) {
-  return { key, name, label, hint, text: (kind, row) => write(kind.columns[key][row]) };
+  return { key, name, label, hint, text: (kind, row) => write(kind.columns[key][row] ?? null) };
+}
+
+// Shown where there is room for it, or where the list is sorted by it; left out where no feature has one.
+function score(key, name, label, write, hint) {
+  return { ...numeric(key, name, label, write, hint), optional: true, extra: true };
 }
 
 const sortable = columns.filter((column) => column.label);
@@ -57,13 +66,15 @@ const comparisons = { '<': (a, b) => a < b, '>': (a, b) => a > b, '<=': (a, b) =
 function conditionsOf(query) {
   const conditions = [];
   const text = query.replace(/(?:^|\s)([a-z]+)(<=|>=|<|>)(-?[\d.]+(?:e[+-]?\d+)?)(%?)(?=\s|$)/g, (whole, name, sign, number, unit) => {
-    const column = sortable.find((one) => one.key === name || one.name.toLowerCase() === name);
+    const column = sortable.find((one) => one.key.toLowerCase() === name || one.name.toLowerCase() === name);
     if (!column || Number.isNaN(Number(number))) return whole;
     conditions.push({ key: column.key, holds: comparisons[sign], value: Number(number) / (unit ? 100 : 1) });
     return '';
   });
   return { conditions, text: conditions.length > 0 ? text.trim() : query };
 }
+
+const cellName = (column) => `c-${column.key}${column.extra ? ' extra' : ''}`;
 
 class List {
   constructor(open) {
@@ -101,7 +112,7 @@ class List {
   heading(column) {
     if (!column.label) return el('th', { class: `c-${column.key}`, scope: 'col' }, column.name);
     const button = el('button', { type: 'button', title: column.hint, onclick: () => this.sortBy(column.key) }, column.name);
-    return el('th', { class: `c-${column.key}`, scope: 'col', 'data-key': column.key }, button);
+    return el('th', { class: cellName(column), scope: 'col', 'data-key': column.key }, button);
   }
 
   tools() {
@@ -151,7 +162,7 @@ class List {
   matches(row) {
     const { kind, query } = this;
     for (const { key, holds, value } of this.conditions) {
-      const own = kind.columns[key][row];
+      const own = kind.columns[key][row] ?? null;
       if (own === null || !holds(own, value)) return false;
     }
     if (!query) return true;
@@ -174,7 +185,7 @@ class List {
     const open = this.order[this.active];
     this.order = this.narrowed ? rows.filter((row) => lets(kind, row) && this.matches(row)) : rows;
     this.order.sort((a, b) => {
-      const [x, y] = [values[a], values[b]];
+      const [x, y] = [values[a] ?? null, values[b] ?? null];
       if (x === null || y === null) return (x === null) - (y === null) || index[a] - index[b];
       return sign * (x - y) || index[a] - index[b];
     });
@@ -194,6 +205,7 @@ class List {
     for (const heading of this.table.tHead.querySelectorAll('[data-key]'))
       heading.setAttribute('aria-sort', heading.dataset.key !== sort.key ? 'none' : sort.ascending ? 'ascending' : 'descending');
     this.choice.value = `${sort.key} ${sort.ascending}`;
+    this.table.dataset.sort = sort.key;
     this.table.setAttribute('aria-rowcount', this.order.length + 1);
     const silent = kind.columns.firings.filter((n) => n === 0).length;
     const never = silent > 0 ? [el('span', { class: 'never' }, `, ${count(silent)} never fire`)] : [];
@@ -222,7 +234,7 @@ class List {
   row(row, place) {
     const { kind, query } = this;
     const inside = (c) => (c.fill ? el('div', { class: 'fade' }, c.fill(kind, row, query)) : c.text(kind, row));
-    const cells = columns.map((c) => el('td', { class: `c-${c.key}` }, inside(c)));
+    const cells = columns.map((c) => el('td', { class: cellName(c) }, inside(c)));
     const index = kind.columns.index[row];
     const mark = marks.of(kind, index);
     if (mark.star || mark.note) cells[0].append(el('span', { class: 'star', title: mark.note || 'bookmarked' }, mark.star ? '★' : '✎'));

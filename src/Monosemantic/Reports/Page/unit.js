@@ -55,12 +55,17 @@ function noteBox(kind, index) {
 function numbers(kind, row) {
   const c = kind.columns;
   const fact = (name, value, hint) => el('div', { title: hint }, el('dt', {}, name), el('dd', {}, value));
+  const scored = (name, value, write, hint) => (value === null || value === undefined ? [] : fact(name, write(value), hint));
   return el('dl', { class: 'numbers' },
     fact('Density', percent(c.density[row]), 'share of scanned tokens at which it fires'),
     fact('Firings', count(c.firings[row]), 'scanned tokens at which it fires'),
     fact('Mean', short(c.mean[row]), 'mean activation where it fires'),
     fact('Max', short(c.max[row]), 'largest activation'),
     c.ablation[row] === null ? [] : fact('Loss without it', signed(c.ablation[row]), 'rise of the next token\'s loss in nats at its strongest context when its contribution is taken away'),
+    scored('Purity', c.purity[row], percent, 'largest share of its firings on one token'),
+    scored('Consistency', c.consistency[row], short, 'overlap of the tokens of its weaker firings with those of the strongest: 1 means the same ones'),
+    scored('Predicted by token', c.byToken[row], percent, 'share of the entropy of its firing that the token explains on held-out rows'),
+    scored('By token and two before', c.byContext[row], percent, 'share of the entropy of its firing that the token and the two before it explain on held-out rows'),
     fact('Token entropy', c.entropy[row] === null ? none : `${short(c.entropy[row])} bits`, 'low means that it is about few tokens'));
 }
 

@@ -11,6 +11,10 @@ namespace Monosemantic.Reports.Panels;
 /// <param name="Max">Largest activation.</param>
 /// <param name="Entropy">Token entropy in bits; null where it never fires.</param>
 /// <param name="Ablation">Rise of the next token's loss without it at its strongest contexts, nats; null where not measured.</param>
+/// <param name="Purity">Largest share of its firings on one token.</param>
+/// <param name="Consistency">Overlap of its weaker firings' tokens with those of the strongest.</param>
+/// <param name="ByToken">Share of the entropy of firing that the token explains; empty where no unit has it.</param>
+/// <param name="ByContext">Share that the token and the two before it explain; empty where no unit has it.</param>
 /// <param name="Top">Ids of the first tokens that fire it.</param>
 /// <param name="X">Place on the first principal component of the decoder directions, in thousandths of the widest; null without one.</param>
 /// <param name="Y">Place on the second; null without one.</param>
@@ -22,6 +26,10 @@ public sealed record UnitTable(
     ImmutableArray<double?> Max,
     ImmutableArray<double?> Entropy,
     ImmutableArray<double?> Ablation,
+    ImmutableArray<double?> Purity,
+    ImmutableArray<double?> Consistency,
+    ImmutableArray<double?> ByToken,
+    ImmutableArray<double?> ByContext,
     ImmutableArray<ImmutableArray<int>> Top,
     ImmutableArray<int?> X,
     ImmutableArray<int?> Y);
@@ -80,9 +88,16 @@ public sealed class UnitListPanel : Panel<UnitListContent>
         [.. units.Select(u => Numbers.Rounded(u.Max))],
         [.. units.Select(u => Numbers.Rounded(u.TokenEntropy))],
         [.. units.Select(u => Numbers.Rounded(u.AblationLoss, 3))],
+        Known(units, u => u.Purity),
+        Known(units, u => u.DecileConsistency),
+        Known(units, u => u.TokenPredictability),
+        Known(units, u => u.ContextPredictability),
         [.. units.Select(u => u.Tokens.Take(TopTokens).Select(t => t.Token).ToImmutableArray())],
         Places(units, point => point.X),
         Places(units, point => point.Y));
+
+    private static ImmutableArray<double?> Known(ImmutableArray<UnitEvidence> units, Func<UnitEvidence, double?> score) =>
+        units.Any(unit => score(unit) is not null) ? [.. units.Select(unit => Numbers.Rounded(score(unit), 3))] : [];
 
     private static ImmutableArray<int?> Places(ImmutableArray<UnitEvidence> units, Func<MapPoint, double> coordinate)
     {

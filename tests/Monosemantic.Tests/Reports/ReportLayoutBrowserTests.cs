@@ -1,0 +1,52 @@
+using Microsoft.Playwright;
+using Monosemantic.Features;
+using Monosemantic.Reports;
+
+namespace Monosemantic.Tests.Reports;
+
+/// <summary>What is shown where there is room for it, and where there is not.</summary>
+[Trait("kind", "slow")]
+public sealed class ReportLayoutBrowserTests(ReportBrowserTests.Opened opened) : IClassFixture<ReportBrowserTests.Opened>
+{
+    private Browser Browser => opened.Browser;
+
+    private IPage Page => Browser.Page;
+
+    private ReportData Data => opened.Data;
+
+    [Theory]
+    [InlineData("purity")]
+    [InlineData("consistency")]
+    [InlineData("byContext")]
+    public async Task Scores_sort_the_list_and_show_their_column_then(string key)
+    {
+        double? Value(UnitEvidence unit) => Numbers.Rounded(key switch { "purity" => unit.Purity, "consistency" => unit.DecileConsistency, _ => unit.ContextPredictability }, 3);
+        await Browser.OpenAsync(opened.Path, "#features");
+        Assert.False(await Page.IsVisibleAsync($"th.c-{key}"));
+        await Page.SelectOptionAsync("#sort", $"{key} false");
+        int[] expected = [.. Data.Features.OrderBy(unit => Value(unit) is null).ThenByDescending(unit => Value(unit) ?? 0).ThenBy(unit => unit.Index).Take(20).Select(unit => unit.Index)];
+        Assert.Equal(expected, (await Browser.EvaluateAsync<int[]>("[...document.querySelectorAll('#rows tr[data-index]')].map(r => Number(r.dataset.index))")).Take(20));
+        Assert.True(await Page.IsVisibleAsync($"th.c-{key}"));
+        Assert.Equal("descending", await Page.GetAttributeAsync($"th.c-{key}", "aria-sort"));
+        await Page.FillAsync("#search", $"{key}>=0.4");
+        Assert.Equal($"{Data.Features.Count(unit => Value(unit) >= 0.4)} of {Data.Features.Length} features match", await Page.TextContentAsync("#shown"));
+    }
+
+    [Fact]
+    public async Task A_neighbour_takes_one_line()
+    {
+        await Browser.OpenAsync(opened.Path, "#feature=123");
+        await Page.WaitForSelectorAsync("#unit .neighbours tbody tr");
+        Assert.InRange(await Browser.EvaluateAsync<double>("Math.max(...[...document.querySelectorAll('#unit .neighbours tbody tr')].map(row => row.offsetHeight))"), 15, 40);
+    }
+
+    [Fact]
+    public async Task On_a_phone_the_choice_of_order_can_be_read()
+    {
+        await Page.SetViewportSizeAsync(360, 740);
+        await Browser.OpenAsync(opened.Path, "#features");
+        Assert.InRange(await Browser.EvaluateAsync<double>("document.querySelector('#sort').getBoundingClientRect().width"), 200, 360);
+        Assert.False(await Browser.EvaluateAsync<bool>("document.documentElement.scrollWidth > 360"));
+        await Page.SetViewportSizeAsync(1440, 900);
+    }
+}
