@@ -44,7 +44,7 @@ internal static class TrainStepBenchmark
         TorchRuntime.Load();
         bool quick = options.Contains("--quick");
         int json = Array.IndexOf(options, "--json"), only = Array.IndexOf(options, "--only");
-        if (options is [.., "--json" or "--only"]) throw new UserErrorException("--json has no file name, or --only no architecture", "write --json FILE, --only topk");
+        if (json == options.Length - 1 || only == options.Length - 1) throw new UserErrorException("--json has no file name, or --only no architecture", "write --json FILE, --only topk");
         var results = new List<TrainStepResult>();
         Console.WriteLine("architecture           d_model  d_sae    k batch  step_ms encoder_ms ratio dense_autograd_ms peak_MB bytes/parameter");
         (int DModel, int DSae, int Batch)[] sizes = quick ? Small : Full;

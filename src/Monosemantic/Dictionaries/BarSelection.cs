@@ -6,17 +6,16 @@ namespace Monosemantic.Dictionaries;
 /// <summary>Every feature whose rank is above one bar: the candidates of a batch-wide selection.</summary>
 /// <param name="key">What features are ranked by.</param>
 /// <param name="bar">What the rank must be above.</param>
-/// <param name="width">Number of features.</param>
-internal sealed unsafe class BarSelection<TKey>(TKey key, float bar, int width) : RowSelector where TKey : struct, IRankKey
+internal sealed unsafe class BarSelection<TKey>(TKey key, float bar) : RowSelector where TKey : struct, IRankKey
 {
     private const int Block = 32;
 
     /// <inheritdoc/>
-    internal override void Select(float* product, TileEntries into)
+    internal override void Select(float* product, int first, int end, ref float rowBar, TileEntries into)
     {
         Vector256<float> least = Vector256.Create(bar);
-        int i = 0;
-        for (; i <= width - Block; i += Block)
+        int i = first;
+        for (; i <= end - Block; i += Block)
         {
             uint passed = 0;
             for (int part = 0; part < Block; part += 8) passed |= Vector256.GreaterThan(key.Of(product, i + part), least).ExtractMostSignificantBits() << part;
@@ -29,7 +28,7 @@ internal sealed unsafe class BarSelection<TKey>(TKey key, float bar, int width) 
             }
         }
         into.Reserve(Block);
-        for (; i < width; i++)
+        for (; i < end; i++)
         {
             if (key.OfOne(product, i) > bar) into.Add(i, key.Pre(product, i));
         }

@@ -9,7 +9,10 @@ internal sealed unsafe class GroupMaxSelection(nint bias, int groups, int width)
     private readonly float* bias = (float*)bias;
 
     /// <inheritdoc/>
-    internal override void Select(float* product, TileEntries into)
+    internal override bool WantsWholeRows => true;
+
+    /// <inheritdoc/>
+    internal override void Select(float* product, int start, int end, ref float rowBar, TileEntries into)
     {
         int size = width / groups;
         into.Reserve(groups);

@@ -11,6 +11,9 @@ internal unsafe interface IRankKey
     /// <summary>Key of one feature.</summary>
     float OfOne(float* product, int feature);
 
+    /// <summary>Key of one feature by its pre-activation; the same bits.</summary>
+    float OfPre(float pre, int feature);
+
     /// <summary>Pre-activation of one feature.</summary>
     float Pre(float* product, int feature);
 }
@@ -24,6 +27,8 @@ internal readonly unsafe struct PlainKey(nint bias) : IRankKey
 
     public float OfOne(float* product, int feature) => product[feature] + bias[feature];
 
+    public float OfPre(float pre, int feature) => pre;
+
     public float Pre(float* product, int feature) => product[feature] + bias[feature];
 }
 
@@ -36,6 +41,8 @@ internal readonly unsafe struct ScaledKey(nint bias, nint norms) : IRankKey
 
     public float OfOne(float* product, int feature) => (product[feature] + bias[feature]) * norms[feature];
 
+    public float OfPre(float pre, int feature) => pre * norms[feature];
+
     public float Pre(float* product, int feature) => product[feature] + bias[feature];
 }
 
@@ -47,6 +54,8 @@ internal readonly unsafe struct AbsoluteKey(nint bias) : IRankKey
     public Vector256<float> Of(float* product, int feature) => Vector256.Abs(Vector256.Load(product + feature) + Vector256.Load(bias + feature));
 
     public float OfOne(float* product, int feature) => MathF.Abs(product[feature] + bias[feature]);
+
+    public float OfPre(float pre, int feature) => MathF.Abs(pre);
 
     public float Pre(float* product, int feature) => product[feature] + bias[feature];
 }

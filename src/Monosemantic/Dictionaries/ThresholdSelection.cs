@@ -6,17 +6,16 @@ namespace Monosemantic.Dictionaries;
 /// <summary>Every feature whose pre-activation x W_enc + offset is above its own bar.</summary>
 /// <param name="offsets">What is added to the product [width]; an address.</param>
 /// <param name="bars">What the sum must be above [width]; an address.</param>
-/// <param name="width">Number of features.</param>
-internal sealed unsafe class ThresholdSelection(nint offsets, nint bars, int width) : RowSelector
+internal sealed unsafe class ThresholdSelection(nint offsets, nint bars) : RowSelector
 {
     private const int Block = 32;
     private readonly float* offset = (float*)offsets, bar = (float*)bars;
 
     /// <inheritdoc/>
-    internal override void Select(float* product, TileEntries into)
+    internal override void Select(float* product, int first, int end, ref float rowBar, TileEntries into)
     {
-        int i = 0;
-        for (; i <= width - Block; i += Block)
+        int i = first;
+        for (; i <= end - Block; i += Block)
         {
             uint low = Above(product, i) | (Above(product, i + 8) << 8);
             uint high = Above(product, i + 16) | (Above(product, i + 24) << 8);
@@ -30,7 +29,7 @@ internal sealed unsafe class ThresholdSelection(nint offsets, nint bars, int wid
             }
         }
         into.Reserve(Block);
-        for (; i < width; i++)
+        for (; i < end; i++)
         {
             float pre = product[i] + offset[i];
             if (pre > bar[i]) into.Add(i, pre);

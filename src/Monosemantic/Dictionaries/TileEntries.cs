@@ -56,6 +56,23 @@ internal sealed unsafe class TileEntries
         Values[Count++] = pre;
     }
 
+    /// <summary>Appends entries of another tile.</summary>
+    /// <param name="from">The other one.</param>
+    /// <param name="first">The first of them.</param>
+    /// <param name="end">The one after the last.</param>
+    internal void Append(TileEntries from, int first, int end)
+    {
+        int count = end - first;
+        Reserve(count);
+        new ReadOnlySpan<int>(from.Features + first, count).CopyTo(new(Features + Count, count));
+        new ReadOnlySpan<float>(from.Pres + first, count).CopyTo(new(Pres + Count, count));
+        new ReadOnlySpan<float>(from.Values + first, count).CopyTo(new(Values + Count, count));
+        Count += count;
+    }
+
+    /// <summary>Moves an entry to an earlier place.</summary>
+    internal void Move(int from, int to) => (Features[to], Pres[to], Values[to]) = (Features[from], Pres[from], Values[from]);
+
     /// <summary>Marks the end of a row.</summary>
     internal void EndRow() => RowEnds.Add(Count);
 

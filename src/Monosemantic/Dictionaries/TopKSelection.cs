@@ -14,10 +14,9 @@ internal sealed unsafe class TopKSelection<TKey> : RowSelector where TKey : stru
     private const int Block = 32;
     private const float GuessShare = 0.9f;
     private readonly TKey key;
-    private readonly int k, width;
+    private readonly int k;
     private readonly float floor;
-    private readonly ulong[] kept;
-    private readonly ulong[] scratch;
+    private ulong[] kept, scratch;
     private float guess;
     private ulong kthLargest;
 
@@ -28,7 +27,7 @@ internal sealed unsafe class TopKSelection<TKey> : RowSelector where TKey : stru
     /// <param name="rectify">Whether only keys above 0 are kept (top-k, then ReLU).</param>
     internal TopKSelection(TKey key, int k, int width, bool rectify)
     {
-        (this.key, this.width) = (key, width);
+        this.key = key;
         this.k = Math.Min(k, width);
         floor = guess = rectify ? 0f : float.NegativeInfinity;
         int capacity = Math.Max(256, 4 * this.k) + Block;
@@ -36,10 +35,14 @@ internal sealed unsafe class TopKSelection<TKey> : RowSelector where TKey : stru
     }
 
     /// <inheritdoc/>
-    internal override void Select(float* product, TileEntries into)
+    internal override int Most => k;
+
+    /// <inheritdoc/>
+    internal override void Select(float* product, int first, int end, ref float rowBar, TileEntries into)
     {
-        int count = Scan(product, guess);
-        if (count < k && guess > floor) count = Scan(product, floor);
+        float lowest = Math.Max(floor, rowBar), from = Math.Max(guess, lowest);
+        int count = Scan(product, first, end, from);
+        if (count < k && from > lowest) count = Scan(product, first, end, lowest);
         if (count > k) count = KeepLargest(count);
         into.Reserve(count);
         float least = float.PositiveInfinity;
@@ -49,14 +52,16 @@ internal sealed unsafe class TopKSelection<TKey> : RowSelector where TKey : stru
             into.Add(feature, key.Pre(product, feature));
             least = Math.Min(least, RankOrder.ValueOf(kept[i]));
         }
+        // So many are there already, and win against equals that come later.
+        if (count == k) rowBar = Math.Max(rowBar, least);
         guess = count < k || least <= 0 ? floor : Math.Max(floor, least * GuessShare);
     }
 
-    private int Scan(float* row, float from)
+    private int Scan(float* row, int first, int end, float from)
     {
-        int count = 0, i = 0;
+        int count = 0, i = first;
         Vector256<float> bar = Vector256.Create(from);
-        for (; i <= width - Block; i += Block)
+        for (; i <= end - Block; i += Block)
         {
             Vector256<float> v0 = key.Of(row, i);
             Vector256<float> v1 = key.Of(row, i + 8);
@@ -77,12 +82,27 @@ internal sealed unsafe class TopKSelection<TKey> : RowSelector where TKey : stru
                 bar = Vector256.Create(RankOrder.ValueOf(kthLargest));
             }
         }
-        for (; i < width; i++)
+        for (; i < end; i++)
         {
             float value = key.OfOne(row, i);
             if (value > bar.ToScalar()) kept[count++] = RankOrder.Key(value, i);
         }
         return count;
+    }
+
+    /// <inheritdoc/>
+    internal override void Narrow(TileEntries entries, int first)
+    {
+        int count = entries.Count - first, left = first;
+        if (kept.Length < count) (kept, scratch) = (new ulong[count], new ulong[count]);
+        for (int i = 0; i < count; i++) kept[i] = RankOrder.Key(key.OfPre(entries.Pres[first + i], entries.Features[first + i]), entries.Features[first + i]);
+        kept.AsSpan(0, count).CopyTo(scratch);
+        ulong least = RankOrder.NthLargest(scratch.AsSpan(0, count), k - 1);
+        for (int i = 0; i < count; i++)
+        {
+            if (kept[i] >= least) entries.Move(first + i, left++);
+        }
+        entries.Truncate(left);
     }
 
     // Keeps the order of the indices: the k-th largest key is found on a copy, then the rest is dropped in place.

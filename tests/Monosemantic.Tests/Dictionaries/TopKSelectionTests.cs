@@ -65,6 +65,33 @@ public sealed unsafe class TopKSelectionTests
         Assert.Equal([6f, 3f], values);
     }
 
+    [Theory]
+    [InlineData(5, true)]
+    [InlineData(64, false)]
+    [InlineData(300, true)]
+    public void A_row_in_stretches_selects_what_the_whole_row_does(int k, bool rectify)
+    {
+        var random = new Random(7);
+        float[] bias = [.. Enumerable.Range(0, 900).Select(_ => random.NextSingle() - 0.5f)];
+        fixed (float* biasAt = bias)
+        {
+            var used = new TopKSelection<PlainKey>(new((nint)biasAt), k, 900, rectify);
+            for (int i = 0; i < 100; i++)
+            {
+                // Few values, so that there are ties across stretches.
+                float[] row = [.. Enumerable.Range(0, 900).Select(_ => (i % 2 == 0 ? random.Next(-4, 5) : random.NextSingle()) * 0.25f)];
+                int[] cuts = [0, .. Enumerable.Range(0, random.Next(1, 6)).Select(_ => random.Next(0, 900)).Order(), 900];
+                var entries = new TileEntries();
+                float bar = float.NegativeInfinity;
+                fixed (float* rowAt = row) foreach ((int first, int end) in cuts.Zip(cuts.Skip(1))) used.Select(rowAt, first, end, ref bar, entries);
+                if (entries.Count > used.Most) used.Narrow(entries, 0);
+                (int[] indices, float[] values) = Run(new TopKSelection<PlainKey>(new((nint)biasAt), k, 900, rectify), row);
+                Assert.Equal(indices, new ReadOnlySpan<int>(entries.Features, entries.Count));
+                Assert.Equal(values, new ReadOnlySpan<float>(entries.Values, entries.Count));
+            }
+        }
+    }
+
     private static void AssertEqualToSort(float[] row, int k, bool rectify)
     {
         int[] expected = [.. Enumerable.Range(0, row.Length).Where(i => !rectify || row[i] > 0).OrderByDescending(i => row[i]).ThenBy(i => i).Take(k).Order()];
@@ -83,7 +110,8 @@ public sealed unsafe class TopKSelectionTests
     private static (int[] Indices, float[] Values) Run(RowSelector selection, float[] row)
     {
         var entries = new TileEntries();
-        fixed (float* rowAt = row) selection.Select(rowAt, entries);
+        float bar = float.NegativeInfinity;
+        fixed (float* rowAt = row) selection.Select(rowAt, 0, row.Length, ref bar, entries);
         return ([.. new ReadOnlySpan<int>(entries.Features, entries.Count)], [.. new ReadOnlySpan<float>(entries.Values, entries.Count)]);
     }
 }

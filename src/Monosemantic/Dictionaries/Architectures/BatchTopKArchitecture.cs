@@ -35,8 +35,8 @@ internal sealed class BatchTopKRule(RuleOptions options, SaeWeights weights) : T
     {
         float bar = (float)step.Bar;
         return Options.RankByNorm
-            ? () => new BarSelection<ScaledKey>(new((nint)Weights.BEncAt, (nint)step.Norms), bar, Weights.DSae)
-            : () => new BarSelection<PlainKey>(new((nint)Weights.BEncAt), bar, Weights.DSae);
+            ? () => new BarSelection<ScaledKey>(new((nint)Weights.BEncAt, (nint)step.Norms), bar)
+            : () => new BarSelection<PlainKey>(new((nint)Weights.BEncAt), bar);
     }
 
     internal override unsafe void Differentiate(int feature, ref FeatureEntriesSpan entries, StepContext step, ref FeatureSums sums) => sums.Bias += Sum(entries.Gradients, entries.Count);

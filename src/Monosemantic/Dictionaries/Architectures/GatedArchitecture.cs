@@ -26,7 +26,7 @@ internal sealed class GatedArchitecture : SaeArchitecture
     internal override bool ChangesPre => true;
 
     /// <inheritdoc/>
-    internal override unsafe Func<RowSelector> Selector(SaeConfig config, SaeWeights weights) => () => new ThresholdSelection((nint)weights.BEncAt, (nint)weights.Zeros, weights.DSae);
+    internal override unsafe Func<RowSelector> Selector(SaeConfig config, SaeWeights weights) => () => new ThresholdSelection((nint)weights.BEncAt, (nint)weights.Zeros);
 
     /// <inheritdoc/>
     internal override unsafe float Activate(SaeWeights weights, int feature, float pre) => Math.Max(0, Magnitude(weights, feature, pre));
@@ -48,7 +48,7 @@ internal sealed class GatedArchitecture : SaeArchitecture
 
         internal override bool PenalisesPres => true;
 
-        internal override Func<RowSelector> Selector(StepContext step) => () => new ThresholdSelection((nint)Weights.BEncAt, (nint)Weights.Zeros, Weights.DSae);
+        internal override Func<RowSelector> Selector(StepContext step) => () => new ThresholdSelection((nint)Weights.BEncAt, (nint)Weights.Zeros);
 
         internal override void Activate(int* features, float* pres, float* values, int count, StepContext step)
         {

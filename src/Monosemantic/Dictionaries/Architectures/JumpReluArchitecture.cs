@@ -24,7 +24,7 @@ internal sealed class JumpReluArchitecture : SaeArchitecture
 
     /// <inheritdoc/>
     internal override unsafe Func<RowSelector> Selector(SaeConfig config, SaeWeights weights) =>
-        () => new ThresholdSelection((nint)weights.BEncAt, (nint)weights.FeaturesAt(0), weights.DSae);
+        () => new ThresholdSelection((nint)weights.BEncAt, (nint)weights.FeaturesAt(0));
 
     /// <inheritdoc/>
     internal override float Activate(SaeWeights weights, int feature, float pre) => Math.Max(0, pre);
@@ -56,7 +56,7 @@ internal sealed unsafe class JumpReluRule(RuleOptions options, SaeWeights weight
         }
     }
 
-    internal override Func<RowSelector> Selector(StepContext step) => () => new ThresholdSelection((nint)Weights.BEncAt, (nint)bars, Weights.DSae);
+    internal override Func<RowSelector> Selector(StepContext step) => () => new ThresholdSelection((nint)Weights.BEncAt, (nint)bars);
 
     internal override bool Selects(int feature, float pre) => pre > bars[feature];
 

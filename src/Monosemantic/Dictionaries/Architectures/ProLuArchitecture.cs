@@ -17,7 +17,7 @@ internal sealed class ProLuArchitecture : SaeArchitecture
     internal override bool ChangesPre => true;
 
     /// <inheritdoc/>
-    internal override unsafe Func<RowSelector> Selector(SaeConfig config, SaeWeights weights) => () => new ThresholdSelection((nint)weights.Zeros, (nint)weights.Zeros, weights.DSae);
+    internal override unsafe Func<RowSelector> Selector(SaeConfig config, SaeWeights weights) => () => new ThresholdSelection((nint)weights.Zeros, (nint)weights.Zeros);
 
     /// <inheritdoc/>
     internal override unsafe float Activate(SaeWeights weights, int feature, float pre) => pre + weights.BEncAt[feature] > 0 ? pre : 0;
@@ -36,7 +36,7 @@ internal sealed class ProLuArchitecture : SaeArchitecture
             for (int i = 0; i < Weights.DSae; i++) bars[i] = Math.Max(0, -Weights.BEncAt[i]);
         }
 
-        internal override Func<RowSelector> Selector(StepContext step) => () => new ThresholdSelection((nint)Weights.Zeros, (nint)bars, Weights.DSae);
+        internal override Func<RowSelector> Selector(StepContext step) => () => new ThresholdSelection((nint)Weights.Zeros, (nint)bars);
 
         internal override float Pre(int feature, float product) => product;
 

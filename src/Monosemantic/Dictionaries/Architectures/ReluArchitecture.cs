@@ -14,7 +14,7 @@ internal sealed class ReluArchitecture : SaeArchitecture
     public override string Summary => "f = ReLU(x W_enc + b_enc), L1 or Lp penalty on f (Bricken et al. 2023)";
 
     /// <inheritdoc/>
-    internal override unsafe Func<RowSelector> Selector(SaeConfig config, SaeWeights weights) => () => new ThresholdSelection((nint)weights.BEncAt, (nint)weights.Zeros, weights.DSae);
+    internal override unsafe Func<RowSelector> Selector(SaeConfig config, SaeWeights weights) => () => new ThresholdSelection((nint)weights.BEncAt, (nint)weights.Zeros);
 
     /// <inheritdoc/>
     internal override TrainingRule NewRule(RuleOptions options, SaeWeights weights) => new Rule(options, weights);
@@ -23,7 +23,7 @@ internal sealed class ReluArchitecture : SaeArchitecture
     {
         internal override bool CanBeDense => true;
 
-        internal override Func<RowSelector> Selector(StepContext step) => () => new ThresholdSelection((nint)Weights.BEncAt, (nint)Weights.Zeros, Weights.DSae);
+        internal override Func<RowSelector> Selector(StepContext step) => () => new ThresholdSelection((nint)Weights.BEncAt, (nint)Weights.Zeros);
 
         internal override void Differentiate(int feature, ref FeatureEntriesSpan entries, StepContext step, ref FeatureSums sums)
         {
