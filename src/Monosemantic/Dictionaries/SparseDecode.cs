@@ -20,6 +20,7 @@ internal static unsafe class SparseDecode
         int i = 0;
         for (; i <= count - 4; i += 4)
         {
+            for (int j = i + 4; j < Math.Min(i + 8, count); j++) RowKernels.Expect(decoder + ((long)features[j] * dModel));
             for (int j = 0; j < 4; j++) rows[j] = decoder + ((long)features[i + j] * dModel);
             RowKernels.AddScaled4(output, rows, values + i, dModel);
         }

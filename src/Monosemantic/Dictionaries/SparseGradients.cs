@@ -23,6 +23,7 @@ internal static unsafe class SparseGradients
         int at = 0;
         for (; decoderGradient != null && at <= count - 4; at += 4)
         {
+            for (int i = at + 4; i < Math.Min(at + 8, count); i++) RowKernels.Expect(residual + ((long)rows[i] * width));
             for (int i = 0; i < 4; i++)
             {
                 four[i] = residual + ((long)rows[at + i] * width);
@@ -52,6 +53,7 @@ internal static unsafe class SparseGradients
         int at = 0;
         for (; at <= count - 4; at += 4)
         {
+            for (int i = at + 4; i < Math.Min(at + 8, count); i++) RowKernels.Expect(inputs + ((long)rows[i] * width));
             for (int i = 0; i < 4; i++) four[i] = inputs + ((long)rows[at + i] * width);
             RowKernels.AddScaled4(encoderGradient, four, gradients + at, width);
         }
