@@ -17,18 +17,39 @@ class Kind {
     this.rows = new Map(columns.index.map((index, row) => [index, row]));
     this.blocks = new Map();
     this.unpacking = new Map();
+    this.wanted = new Set();
     this.texts = new Array(this.size);
     this.searchable = 0;
     this.arrived = () => {};
   }
 
-  // A page, if its block is unpacked; otherwise the block is asked for, and `arrived` called once it is there.
+  // A page, if its block is unpacked; otherwise the block is wanted, when there is nothing better to do, and `arrived` called once
+  // all that are wanted are there.
   page(row) {
     const block = this.blocks.get(this.blockOf(row));
-    if (!block) this.unpack(this.blockOf(row)).then(() => this.arrived());
+    if (!block) this.want(this.blockOf(row));
     return block && this.parsed(block, row);
   }
 
+  // One block after the other, so that a page that is opened meanwhile does not wait for what a list wants to show.
+  async want(number) {
+    this.wanted.add(number);
+    if (this.fetching) return;
+    this.fetching = true;
+    try {
+      while (this.wanted.size > 0) {
+        await idle();
+        const [next] = this.wanted;
+        this.wanted.delete(next);
+        if (next !== undefined) await this.unpack(next);
+      }
+    } finally {
+      this.fetching = false;
+    }
+    this.arrived();
+  }
+
+  // A page, at once.
   async load(row) {
     return this.parsed(await this.unpack(this.blockOf(row)), row);
   }

@@ -218,6 +218,8 @@ class List {
   }
 
   draw() {
+    // What was wanted for rows that are out of sight is wanted no more.
+    this.kind.wanted.clear();
     const above = Math.max(0, Math.floor(this.box.scrollTop / rowHeight) - 8);
     const below = Math.min(this.order.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / rowHeight) + 8);
     const spacer = (rows) => {
@@ -271,9 +273,10 @@ class List {
     const head = this.table.tHead.offsetHeight;
     const top = this.active * rowHeight;
     const room = this.box.clientHeight - head - rowHeight;
+    // What scrolls is drawn by its event, before anybody sees it.
     if (top < this.box.scrollTop) this.box.scrollTop = top;
     else if (top > this.box.scrollTop + room) this.box.scrollTop = top - room;
-    this.draw();
+    this.point();
   }
 
   // Makes a unit's row the active one, if the search has not left it out.

@@ -48,11 +48,12 @@ function openUnit(kind, row, asked) {
     const back = el('a', { href: kind.hash }, `← all ${kind.name}s`);
     article.replaceChildren(el('h2', {}, `There is no ${kind.name} ${asked}`), el('p', {}, back));
   } else {
+    const ready = kind.blocks.has(kind.blockOf(row));
+    const loading = ready ? undefined : kind.load(row);
     list.select(row);
     const around = { before: list.neighbour(row, -1), after: list.neighbour(row, 1) };
-    const ready = kind.blocks.has(kind.blockOf(row));
     drawUnit(kind, row, around, ready ? kind.page(row) : undefined);
-    if (!ready) kind.load(row).then((page) => place().kind === kind && place().row === row && drawUnit(kind, row, around, page));
+    loading?.then((page) => place().kind === kind && place().row === row && drawUnit(kind, row, around, page));
   }
   article.scrollTop = 0;
   if (wide.matches) {
