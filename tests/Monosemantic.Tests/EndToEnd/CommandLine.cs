@@ -29,6 +29,20 @@ internal static class CommandLine
     /// <summary>Starts a command and ends it, as kill -9 does, once the condition holds.</summary>
     internal static Task<CommandResult> KillAsync(string folder, Func<bool> when, params string[] arguments) => SignalAsync(Kill, folder, when, arguments);
 
+    /// <summary>Stops a command before its end: anew where a busy machine noticed the condition only when all was done.</summary>
+    /// <param name="output">The folder that it writes, deleted before it is started again.</param>
+    /// <param name="stop">Starts the command and stops it.</param>
+    internal static async Task<CommandResult> BeforeItsEndAsync(string output, Func<Task<CommandResult>> stop)
+    {
+        CommandResult result = await stop();
+        for (int again = 0; result.ExitCode == 0 && again < 5; again++)
+        {
+            Directory.Delete(output, recursive: true);
+            result = await stop();
+        }
+        return result;
+    }
+
     private static async Task<CommandResult> SignalAsync(int signal, string folder, Func<bool> when, string[] arguments)
     {
         using Process process = Start(Program, folder, arguments);

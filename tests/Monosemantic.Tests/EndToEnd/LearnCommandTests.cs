@@ -41,7 +41,7 @@ public sealed class LearnCommandTests : IDisposable
         CommandResult whole = await Learn([.. options, "--out", "whole"]);
         Assert.True(whole.ExitCode == 0, whole.Error);
         // It has begun to train soon after its folder is there; a run that was faster than the signal is not what is looked at.
-        CommandResult stopped = await CommandLine.InterruptAsync(folder, () => File.Exists(Path.Combine(folder, "stopped", "run.json")), ["learn", "--text", "verse.txt", "--prompt", "the cat", .. Small, .. options, "--out", "stopped"]);
+        CommandResult stopped = await CommandLine.BeforeItsEndAsync(Path.Combine(folder, "stopped"), () => CommandLine.InterruptAsync(folder, () => File.Exists(Path.Combine(folder, "stopped", "run.json")), ["learn", "--text", "verse.txt", "--prompt", "the cat", .. Small, .. options, "--out", "stopped"]));
         Assert.Equal(1, stopped.ExitCode);
         Assert.Contains("--resume", stopped.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(folder, "stopped", "index.html")));

@@ -90,7 +90,7 @@ public sealed class PipelineTests : IDisposable
         await Succeed(Extract("whole"));
         string first = Path.Combine(folder, "store", "shard-00000.safetensors");
 
-        CommandResult stopped = await CommandLine.InterruptAsync(folder, () => File.Exists(first), Extract("store"));
+        CommandResult stopped = await CommandLine.BeforeItsEndAsync(Path.Combine(folder, "store"), () => CommandLine.InterruptAsync(folder, () => File.Exists(first), Extract("store")));
 
         AssertError(stopped, "stopped");
         Assert.False(File.Exists(Path.Combine(folder, "store", "manifest.json")));
@@ -111,7 +111,7 @@ public sealed class PipelineTests : IDisposable
         string[] Scan(string output, params string[] more) => ["scan", "--sae", "sae", "--activations", "store", "--model", "model", "--out", output, .. more];
         await Succeed(Scan("whole"));
 
-        CommandResult killed = await CommandLine.KillAsync(folder, () => File.Exists(Path.Combine(folder, "features", "scan.state")), Scan("features", "--save-every", "0"));
+        CommandResult killed = await CommandLine.BeforeItsEndAsync(Path.Combine(folder, "features"), () => CommandLine.KillAsync(folder, () => File.Exists(Path.Combine(folder, "features", "scan.state")), Scan("features", "--save-every", "0")));
 
         Assert.NotEqual(0, killed.ExitCode);
         await Fail("unfinished scan", Scan("features"));
