@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using Monosemantic.Dictionaries;
 
 namespace Monosemantic.Metrics;
 
@@ -30,23 +32,26 @@ internal sealed class Cooccurrence(int dSae) : IMetricAccumulator
     private readonly int[] slots = Slots(dSae);
     private readonly int[]?[] together = new int[Groups][];
     private readonly long[][] firings = [.. Enumerable.Range(0, Groups).Select(_ => new long[dSae])];
+    private readonly int[] fired = new int[dSae];
     private long tokens;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(MetricRows rows, int count)
     {
         tokens += count;
         for (int row = 0; row < count; row++)
         {
-            ReadOnlySpan<float> values = rows.Code!.ValuesOf(row);
-            ReadOnlySpan<int> features = rows.Code.FeaturesOf(row);
+            ReadOnlySpan<int> features = Fired(rows.Code!, row);
             int group = GroupOf(rows.Documents[row]);
             int[] pairs = together[group] ??= new int[(long)Math.Min(MostSampled, dSae) * dSae];
-            for (int i = 0; i < features.Length; i++)
+            long[] firing = firings[group];
+            foreach (int feature in features)
             {
-                if (!(values[i] > 0)) continue;
-                firings[group][features[i]]++;
-                if (slots[features[i]] >= 0) AddPairs(pairs.AsSpan(slots[features[i]] * dSae, dSae), features, values);
+                firing[feature]++;
+                if (slots[feature] < 0) continue;
+                Span<int> counts = pairs.AsSpan(slots[feature] * dSae, dSae);
+                foreach (int other in features) counts[other]++;
             }
         }
     }
@@ -94,12 +99,17 @@ internal sealed class Cooccurrence(int dSae) : IMetricAccumulator
         return slots;
     }
 
-    private static void AddPairs(Span<int> counts, ReadOnlySpan<int> features, ReadOnlySpan<float> values)
+    private ReadOnlySpan<int> Fired(SparseCode code, int row)
     {
-        for (int i = 0; i < features.Length; i++)
+        ReadOnlySpan<float> values = code.ValuesOf(row);
+        ReadOnlySpan<int> features = code.FeaturesOf(row);
+        int count = 0;
+        for (int i = 0; i < values.Length; i++)
         {
-            if (values[i] > 0) counts[features[i]]++;
+            fired[count] = features[i];
+            if (values[i] > 0) count++;
         }
+        return fired.AsSpan(0, count);
     }
 
     private double LargestOverlap(int feature, int[] groups)

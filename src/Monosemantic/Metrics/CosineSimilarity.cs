@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 
 namespace Monosemantic.Metrics;
 
@@ -17,6 +18,7 @@ internal sealed class CosineSimilarity : Metric
     public override int Width => 2;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Add(MetricRows rows, int start, int end, Span<double> sums)
     {
         for (int row = start; row < end; row++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
@@ -74,6 +75,7 @@ internal sealed class DictionaryPass
 internal static class RealRows
 {
     /// <summary>Copies the rows of tokens that were not inserted; returns how many there are.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static int Copy(ActivationBatch batch, float[] values, int[] documents)
     {
         int rows = 0;

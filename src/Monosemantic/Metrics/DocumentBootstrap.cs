@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Metrics;
@@ -85,16 +86,48 @@ internal sealed class DocumentBootstrap(int width)
         if (filled == 0) return;
         Parallel.For(0, Resamples / ResamplesToARange, range =>
         {
-            for (int i = range * ResamplesToARange; i < (range + 1) * ResamplesToARange; i++)
-            {
-                for (int document = 0; document < filled; document++)
-                {
-                    byte weight = weights[(document * Resamples) + i];
-                    if (weight > 0) AddScaled(block.AsSpan(document * width, used[document]), weight, resampled.AsSpan(i * width, width));
-                }
-            }
+            for (int i = range * ResamplesToARange; i < (range + 1) * ResamplesToARange; i++) AddBlock(i);
         });
         filled = 0;
+    }
+
+    // A stretch of sums stays in registers while all documents are added to it.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void AddBlock(int resample)
+    {
+        Span<int> at = stackalloc int[BlockSize];
+        Span<double> factors = stackalloc double[BlockSize];
+        int count = 0, longest = 0;
+        for (int document = 0; document < filled; document++)
+        {
+            byte weight = weights[(document * Resamples) + resample];
+            if (weight == 0) continue;
+            (at[count], factors[count++]) = (document * width, weight);
+            longest = Math.Max(longest, used[document]);
+        }
+        Span<double> to = resampled.AsSpan(resample * width, longest);
+        int lanes = Vector<double>.Count, j = 0;
+        for (; j <= longest - (4 * lanes); j += 4 * lanes)
+        {
+            Vector<double> a = new(to[j..]), b = new(to[(j + lanes)..]), c = new(to[(j + (2 * lanes))..]), d = new(to[(j + (3 * lanes))..]);
+            for (int document = 0; document < count; document++)
+            {
+                var factor = new Vector<double>(factors[document]);
+                ReadOnlySpan<double> from = block.AsSpan(at[document] + j, 4 * lanes);
+                a += factor * new Vector<double>(from);
+                b += factor * new Vector<double>(from[lanes..]);
+                c += factor * new Vector<double>(from[(2 * lanes)..]);
+                d += factor * new Vector<double>(from[(3 * lanes)..]);
+            }
+            a.CopyTo(to[j..]);
+            b.CopyTo(to[(j + lanes)..]);
+            c.CopyTo(to[(j + (2 * lanes))..]);
+            d.CopyTo(to[(j + (3 * lanes))..]);
+        }
+        for (; j < longest; j++)
+        {
+            for (int document = 0; document < count; document++) to[j] += factors[document] * block[at[document] + j];
+        }
     }
 
     private static void AddScaled(ReadOnlySpan<double> from, double weight, Span<double> to)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 
 namespace Monosemantic.Metrics;
 
@@ -20,6 +21,7 @@ internal sealed class DocumentSums(ImmutableArray<Metric> metrics) : IMetricAccu
     /// <summary>Adds the first rows of a batch.</summary>
     /// <param name="rows">The batch.</param>
     /// <param name="count">How many of its rows.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(MetricRows rows, int count)
     {
         Rows += count;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Monosemantic.Dictionaries;
 
 namespace Monosemantic.Metrics;
@@ -60,6 +61,7 @@ internal sealed class FeatureDensity(int dSae) : IMetricAccumulator
     }
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(MetricRows rows, int count)
     {
         SparseCode code = rows.Code ?? throw new ArgumentException("the rows have no code", nameof(rows));

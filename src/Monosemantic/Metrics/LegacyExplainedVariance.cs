@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 
 namespace Monosemantic.Metrics;
 
@@ -25,6 +26,7 @@ internal sealed class LegacyExplainedVariance(bool hasMean) : Metric
     public override int Width => 2;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Add(MetricRows rows, int start, int end, Span<double> sums)
     {
         if (!hasMean) return;

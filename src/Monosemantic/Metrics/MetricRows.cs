@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Monosemantic.Dictionaries;
 
 namespace Monosemantic.Metrics;
@@ -56,6 +57,7 @@ internal sealed class MetricRows
 /// <param name="Spread">|x - shift|^2.</param>
 internal readonly record struct RowMoments(double Xx, double Yy, double Xy, double Error, double Spread)
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static RowMoments Of(ReadOnlySpan<float> x, ReadOnlySpan<float> y, ReadOnlySpan<float> shift)
     {
         Vector<double> xx = default, yy = default, xy = default, error = default, spread = default;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 
 namespace Monosemantic.Metrics;
 
@@ -26,6 +27,7 @@ internal sealed class Norms : Metric
     public override int Width => 7;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Add(MetricRows rows, int start, int end, Span<double> sums)
     {
         for (int row = start; row < end; row++)

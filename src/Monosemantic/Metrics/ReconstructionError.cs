@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Monosemantic.Metrics;
 
@@ -31,16 +32,16 @@ internal sealed class ReconstructionError(int dModel) : Metric
     public override int Width => Moved + dModel;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Add(MetricRows rows, int start, int end, Span<double> sums)
     {
-        Span<double> moved = sums[Moved..];
         for (int row = start; row < end; row++)
         {
             sums[Tokens]++;
             sums[Error] += rows.Moments[row].Error;
             sums[Spread] += rows.Moments[row].Spread;
-            AddDifference(rows.X.AsSpan(row * dModel, dModel), rows.Shift, moved);
         }
+        AddDifferences(rows.X.AsSpan(start * dModel, (end - start) * dModel), rows.Shift, sums[Moved..]);
     }
 
     /// <inheritdoc/>
@@ -62,16 +63,27 @@ internal sealed class ReconstructionError(int dModel) : Metric
         return variance > 1e-13 * sums[Spread] ? variance : 0;
     }
 
-    private static void AddDifference(ReadOnlySpan<float> x, ReadOnlySpan<float> shift, Span<double> to)
+    // A stretch of dimensions stays in registers for all rows.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddDifferences(ReadOnlySpan<float> x, ReadOnlySpan<float> shift, Span<double> to)
     {
         int width = Vector<float>.Count, half = Vector<double>.Count, j = 0;
-        for (; j <= x.Length - width; j += width)
+        for (; j <= shift.Length - width; j += width)
         {
-            Vector.Widen(new Vector<float>(x[j..]), out Vector<double> low, out Vector<double> high);
+            Vector<double> low = new(to[j..]), high = new(to[(j + half)..]);
             Vector.Widen(new Vector<float>(shift[j..]), out Vector<double> shiftLow, out Vector<double> shiftHigh);
-            (new Vector<double>(to[j..]) + (low - shiftLow)).CopyTo(to[j..]);
-            (new Vector<double>(to[(j + half)..]) + (high - shiftHigh)).CopyTo(to[(j + half)..]);
+            for (int at = j; at < x.Length; at += shift.Length)
+            {
+                Vector.Widen(new Vector<float>(x[at..]), out Vector<double> xLow, out Vector<double> xHigh);
+                low += xLow - shiftLow;
+                high += xHigh - shiftHigh;
+            }
+            low.CopyTo(to[j..]);
+            high.CopyTo(to[(j + half)..]);
         }
-        for (; j < x.Length; j++) to[j] += (double)x[j] - shift[j];
+        for (; j < shift.Length; j++)
+        {
+            for (int at = j; at < x.Length; at += shift.Length) to[j] += (double)x[at] - shift[j];
+        }
     }
 }

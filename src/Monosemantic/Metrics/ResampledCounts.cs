@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using Monosemantic.Dictionaries;
 
 namespace Monosemantic.Metrics;
 
@@ -16,27 +18,54 @@ internal sealed class ResampledCounts(int width)
     /// <summary>Number of resamples.</summary>
     internal const int Resamples = 200;
 
+    // Documents are added to the resamples a block at a time: one reading and writing of a thing's resamples for all of them.
+    private const int BlockSize = 32, ThingsToARange = 128;
+
     private readonly long[] totals = new long[width], documents = new long[width];
     private readonly float[] resampled = new float[(long)width * Resamples];
-    private readonly int[] open = new int[width];
-    private readonly List<int> touched = [];
+    private readonly int[] counts = new int[BlockSize * width];
+    private readonly bool[] seen = new bool[width];
+    private readonly int[] touched = new int[width];
     private readonly byte[] weights = new byte[Resamples];
-    private readonly float[] factors = new float[Resamples];
+    private readonly float[] factors = new float[BlockSize * Resamples];
+    private int touchedCount, closed;
 
     /// <summary>Count of each thing over all closed documents [width].</summary>
-    internal ReadOnlySpan<long> Totals => totals;
-
-    /// <summary>Documents in which each thing was counted [width].</summary>
-    internal ReadOnlySpan<long> Documents => documents;
-
-    /// <summary>Counts a thing once more in the open document.</summary>
-    internal void Add(int thing)
+    internal ReadOnlySpan<long> Totals
     {
-        if (open[thing]++ == 0) touched.Add(thing);
+        get
+        {
+            Flush();
+            return totals;
+        }
     }
 
-    /// <summary>A count over one resample of the documents.</summary>
-    internal double Resampled(int thing, int resample) => resampled[((long)thing * Resamples) + resample];
+    /// <summary>Closed documents in which each thing was counted [width].</summary>
+    internal ReadOnlySpan<long> Documents
+    {
+        get
+        {
+            Flush();
+            return documents;
+        }
+    }
+
+    /// <summary>Counts a thing once more in the open document.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Add(int thing)
+    {
+        counts[(closed * width) + thing]++;
+        if (seen[thing]) return;
+        seen[thing] = true;
+        touched[touchedCount++] = thing;
+    }
+
+    /// <summary>A count over one resample of the closed documents.</summary>
+    internal double Resampled(int thing, int resample)
+    {
+        Flush();
+        return resampled[((long)thing * Resamples) + resample];
+    }
 
     /// <summary>Ends the open document.</summary>
     /// <param name="document">Its index.</param>
@@ -44,23 +73,63 @@ internal sealed class ResampledCounts(int width)
     internal ReadOnlySpan<float> Close(int document)
     {
         PoissonWeights.Fill(document, weights);
-        for (int i = 0; i < Resamples; i++) factors[i] = weights[i];
-        foreach (int thing in touched)
-        {
-            AddScaled(open[thing], resampled.AsSpan(thing * Resamples, Resamples));
-            totals[thing] += open[thing];
-            documents[thing]++;
-            open[thing] = 0;
-        }
-        touched.Clear();
-        return factors;
+        Span<float> own = factors.AsSpan(closed * Resamples, Resamples);
+        for (int i = 0; i < Resamples; i++) own[i] = weights[i];
+        if (++closed == BlockSize) Flush();
+        return own;
     }
 
-    private void AddScaled(float count, Span<float> to)
+    // What the open document counted goes into the next block.
+    private void Flush()
     {
-        var factor = new Vector<float>(count);
+        if (closed == 0) return;
+        ParallelRanges.For(touchedCount, ThingsToARange, ParallelRanges.Threads(0), Flush);
+        int open = closed < BlockSize ? closed * width : -1, kept = 0;
+        foreach (int thing in touched.AsSpan(0, touchedCount))
+        {
+            seen[thing] = open >= 0 && counts[open + thing] > 0;
+            if (!seen[thing]) continue;
+            (counts[thing], counts[open + thing]) = (counts[open + thing], 0);
+            touched[kept++] = thing;
+        }
+        (touchedCount, closed) = (kept, 0);
+    }
+
+    // In the order of the documents, so that the size of a block changes no bit.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Flush(int start, int end)
+    {
+        Span<int> present = stackalloc int[BlockSize];
+        Span<float> amounts = stackalloc float[BlockSize];
+        foreach (int thing in touched.AsSpan(start, end - start))
+        {
+            int found = 0;
+            for (int document = 0; document < closed; document++)
+            {
+                ref int count = ref counts[(document * width) + thing];
+                if (count == 0) continue;
+                (present[found], amounts[found++]) = (document * Resamples, count);
+                totals[thing] += count;
+                documents[thing]++;
+                count = 0;
+            }
+            AddScaled(present[..found], amounts, resampled.AsSpan(thing * Resamples, Resamples));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void AddScaled(ReadOnlySpan<int> at, ReadOnlySpan<float> amounts, Span<float> to)
+    {
         int lanes = Vector<float>.Count, i = 0;
-        for (; i <= Resamples - lanes; i += lanes) (new Vector<float>(to[i..]) + (factor * new Vector<float>(factors, i))).CopyTo(to[i..]);
-        for (; i < Resamples; i++) to[i] += count * factors[i];
+        for (; i <= Resamples - lanes; i += lanes)
+        {
+            var sum = new Vector<float>(to[i..]);
+            for (int j = 0; j < at.Length; j++) sum += new Vector<float>(amounts[j]) * new Vector<float>(factors, at[j] + i);
+            sum.CopyTo(to[i..]);
+        }
+        for (; i < Resamples; i++)
+        {
+            for (int j = 0; j < at.Length; j++) to[i] += amounts[j] * factors[at[j] + i];
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 
 namespace Monosemantic.Metrics;
 
@@ -32,6 +33,7 @@ internal sealed class Sparsity(int dSae) : Metric
     public override int Width => Counts + Bins;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Add(MetricRows rows, int start, int end, Span<double> sums)
     {
         for (int row = start; row < end; row++)
