@@ -5,7 +5,12 @@ namespace Monosemantic.Activations;
 /// <summary>Tells the system how mapped memory is going to be used; does nothing where there is no such call.</summary>
 internal static unsafe class MappedPages
 {
-    private const int WillNeedAdvice = 3, DontNeedAdvice = 4, PopulateReadAdvice = 22;
+    private const int WillNeedAdvice = 3, DontNeedAdvice = 4, HugePageAdvice = 14, PopulateReadAdvice = 22;
+
+    /// <summary>
+    /// Asks for large pages where the file has to be read from the disk; what is in the system's cache already stays as it is there.
+    /// </summary>
+    public static void PreferLarge(byte* address, long bytes) => _ = Advise(address, bytes, HugePageAdvice, inside: false);
 
     /// <summary>Begins to read from the disk what is not in memory yet, and does not wait for it.</summary>
     public static void Fetch(byte* address, long bytes) => _ = Advise(address, bytes, WillNeedAdvice, inside: false);

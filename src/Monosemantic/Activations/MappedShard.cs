@@ -31,6 +31,7 @@ internal sealed unsafe class MappedShard : IDisposable
         dModel = plan.DModel;
         rowBytes = dtype.RowBytes(dModel);
         Rows = rows;
+        MappedPages.PreferLarge(data, (long)rows * rowBytes);
     }
 
     /// <summary>Number of rows.</summary>
