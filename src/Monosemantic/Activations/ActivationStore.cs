@@ -7,7 +7,7 @@ namespace Monosemantic.Activations;
 
 /// <summary>
 /// A finished activation store, read-only. Shards are memory-mapped while they are read, so opening costs a look at the files'
-/// sizes. Float32 rows in order are given out where they lie; shuffled reading holds 16 bytes for each row of its window, and maps
+/// sizes. Float32 rows in order are given out where they lie; shuffled reading holds 20 bytes for each row of its window, and maps
 /// no more than two windows.
 /// </summary>
 public sealed class ActivationStore : IActivationRows, IDisposable

@@ -118,6 +118,10 @@ internal sealed unsafe class ComputedWindow : IRowWindow
         (origins.Documents[slot], origins.Positions[slot], origins.Tokens[slot]) = (rows.Documents[place], rows.Positions[place], rows.Tokens[place]);
     }
 
+    public void Begin()
+    {
+    }
+
     public void Gather(int first, Span<float> values)
     {
         for (int i = 0; i < values.Length / dModel; i++)

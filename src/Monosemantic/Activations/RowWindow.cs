@@ -11,7 +11,10 @@ internal interface IRowWindow : IDisposable
     /// <summary>Number of rows.</summary>
     int Rows { get; }
 
-    /// <summary>Copies rows [n, d_model].</summary>
+    /// <summary>Called once before rows are read, when the window before this one was given up.</summary>
+    void Begin();
+
+    /// <summary>Copies rows [n, d_model]; several threads may do so at a time.</summary>
     /// <param name="first">The first of them, in the window's order.</param>
     /// <param name="values">Where they go; its length says how many.</param>
     void Gather(int first, Span<float> values);

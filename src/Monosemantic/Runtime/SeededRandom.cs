@@ -45,12 +45,12 @@ public sealed class SeededRandom
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit);
         // Lemire's multiply-shift with rejection: unbiased.
-        ulong range = (ulong)limit, threshold = unchecked(0 - range) % range;
-        while (true)
-        {
-            ulong high = Math.BigMul(NextBits(), range, out ulong low);
-            if (low >= threshold) return (int)high;
-        }
+        ulong range = (ulong)limit, high = Math.BigMul(NextBits(), range, out ulong low);
+        if (low >= range) return (int)high;
+        // The threshold is below the range: its division is seldom needed.
+        ulong threshold = unchecked(0 - range) % range;
+        while (low < threshold) high = Math.BigMul(NextBits(), range, out low);
+        return (int)high;
     }
 
     /// <summary>A draw from the standard normal distribution (Marsaglia's polar method).</summary>
