@@ -94,7 +94,7 @@ def sparsify(architecture, d, f, k, x):
         optimiser = torch.optim.Adam(sae.parameters(), lr=2e-4 / (f / 2**14) ** 0.5)
     unused, fired = torch.zeros(f, dtype=torch.long), torch.zeros(f, dtype=torch.bool)
 
-    def step():
+    def step():  # no loss but the fraction of variance unexplained: the auxiliary one has a weight of 0 by default
         sae.set_decoder_norm_to_unit_norm()
         out = sae(x=x, y=x, dead_mask=None, total_variance=(x - x.mean(0)).pow(2).sum())
         fired[out.latent_indices.flatten()] = True
@@ -139,7 +139,7 @@ def measure(tool, architecture, size, rounds, threads, sources):
             with torch.no_grad():
                 torch.addmm(bias, x, weights, out=product)
 
-        encode(), multiply()
+        encode(), multiply()  # once before they are timed
         times = [[clock(work) for work in (step, encode, multiply)] for _ in range(rounds)]
         step_ms, encoder_ms, product_ms = (statistics.median(one) for one in zip(*times))
         return {"tool": tool, "version": version(tool), "architecture": architecture, "d_model": d, "d_sae": f, "k": k, "batch": batch,
@@ -159,8 +159,7 @@ def clock(work):
 
 def peak_bytes():
     """Most memory this process has held, in bytes; None where the system does not say (it is Linux that does)."""
-    if not os.path.exists("/proc/self/status"):
-        return None
+    if not os.path.exists("/proc/self/status"): return None
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
 
@@ -178,14 +177,14 @@ def main():
     parser.add_argument("--sources", help="folder that holds dictionary_learning/, sae_lens/, sparsify/; installed packages come first")
     parser.add_argument("--only", nargs="+", default=[""], help="run the cases whose 'tool architecture' contains one of these texts")
     parser.add_argument("--size", choices=SIZES, help="both when left out")
-    parser.add_argument("--rounds", type=int, default=5, help="measured steps (5)")
-    parser.add_argument("--threads", type=int, default=2, help="threads of PyTorch (2)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", help="file to write the rows to")
     options = parser.parse_args()
     cases = [(tool, one, size, options.rounds, options.threads, options.sources) for size in SIZES if options.size in (None, size)
              for tool, (_, names) in TOOLS.items() for one in names if any(text in f"{tool} {one}" for text in options.only)]
-    print("tool                 architecture            d_model  d_sae  batch    l0  step_ms encoder_ms ratio product_ms ratio peak_MB")
     rows = []
+    print("tool                 architecture            d_model  d_sae  batch    l0  step_ms encoder_ms ratio product_ms ratio peak_MB")
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for row in (pool.apply(measure, case) for case in cases):
             rows.append(row)
