@@ -81,9 +81,8 @@ def sae_lens(architecture, d, f, k, x):
 def sparsify(architecture, d, f, k, x):
     """A step and an L0 of sparsify's coder; its trainer wants a language model, so that its step is called from here. x: [batch, d]."""
     import torch
-    from sparsify.config import SparseCoderConfig
-    from sparsify.sparse_coder import SparseCoder
-    sae = SparseCoder(d, SparseCoderConfig(num_latents=f, k=k), dtype=torch.float32)
+    from sparsify import sparse_coder
+    sae = sparse_coder.SparseCoder(d, sparse_coder.SparseCoderConfig(num_latents=f, k=k), dtype=torch.float32)
     sae.b_dec.data = x.mean(0)
     if architecture == "topk, signum":
         from schedulefree import ScheduleFreeWrapper
@@ -147,7 +146,7 @@ def measure(tool, architecture, size, rounds, threads, sources):
                 "ratio": step_ms / encoder_ms, "product_ms": product_ms, "product_ratio": step_ms / product_ms, "peak_rss": peak,
                 "torch": torch.__version__}
     except Exception as error:  # whatever a foreign package throws, the other cases still run
-        return {"tool": tool, "architecture": architecture, "error": f"{type(error).__name__}: {error}"}
+        return {"tool": tool, "architecture": architecture, "d_model": SIZES[size][0], "error": f"{type(error).__name__}: {error}"}
 
 
 def clock(work):
@@ -159,9 +158,9 @@ def clock(work):
 
 def peak_bytes():
     """Most memory this process has held, in bytes; None where the system does not say (it is Linux that does)."""
-    if not os.path.exists("/proc/self/status"): return None
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+    if os.path.exists("/proc/self/status"):
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
 
 
 def version(tool):
