@@ -50,6 +50,37 @@ public sealed class TorchFileTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("torch_save.pt")]
+    [InlineData("torch_save_legacy.pt")]
+    public void What_torch_save_wrote_is_read_in_every_form_that_a_state_dict_takes(string name)
+    {
+        (string Name, torch.ScalarType Type, long[] Shape, double[] Values)[] saved =
+        [
+            ("float", torch.ScalarType.Float32, [3, 4], [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5]),
+            ("half", torch.ScalarType.Float16, [2], [1.5, -2]),
+            ("bfloat", torch.ScalarType.BFloat16, [2], [1, -3]),
+            ("transposed", torch.ScalarType.Float32, [4, 3], [0, 2, 4, 0.5, 2.5, 4.5, 1, 3, 5, 1.5, 3.5, 5.5]),
+            ("sliced", torch.ScalarType.Float32, [2, 2], [0.5, 1.5, 4.5, 5.5]),
+            ("expanded", torch.ScalarType.Float32, [2, 3], [2.5, 2.5, 2.5, 2.5, 2.5, 2.5]),
+            ("parameter", torch.ScalarType.Float32, [1, 2], [0.25, -0.25]),
+            ("k", torch.ScalarType.Int32, [], [8]),
+            ("module.first", torch.ScalarType.Float32, [2], [1.5, -2.5]),
+            ("module.second", torch.ScalarType.Float32, [2], [1.5, -2.5]),
+            ("state.weight", torch.ScalarType.Float32, [1, 2], [4, 5]),
+        ];
+        using DisposeScope scope = torch.NewDisposeScope();
+        using TorchFile file = TorchFile.Open(TorchFixtures.Path(name));
+        Assert.Equal(saved.Select(tensor => tensor.Name), file.Entries.Select(entry => entry.Name));
+        Assert.All(saved, tensor =>
+        {
+            torch.Tensor read = file.Read(tensor.Name);
+            Assert.Equal(tensor.Type, read.dtype);
+            Assert.Equal(tensor.Values, read.to(torch.float64).data<double>().ToArray());
+            Assert.Equal(tensor.Shape, read.shape);
+        });
+    }
+
     [Fact]
     public void Tensors_over_one_storage_say_so()
     {
