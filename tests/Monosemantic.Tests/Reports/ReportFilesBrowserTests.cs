@@ -39,7 +39,7 @@ public sealed class ReportFilesBrowserTests(ReportBrowserTests.Opened opened) : 
         Assert.Equal("large report-pages", Path.GetFileName(folder));
         Assert.Equal(((Data.Features.Length + 63) / 64) + ((Data.Neurons.Length + 63) / 64) + 1, Directory.GetFiles(folder!).Length);
         await Browser.OpenAsync(path, "#feature=123");
-        await Page.WaitForSelectorAsync("#unit .evidence");
+        await Page.WaitForSelectorAsync("#unit:not([aria-busy]) .evidence");
         Assert.Equal("Feature 123", await Page.TextContentAsync("#unit h2"));
         Assert.Equal(Data.Features.Single(f => f.Index == 123).Contexts.Length, await Page.Locator("#unit .contexts .text").CountAsync());
         await Browser.OpenAsync(path, "#features");

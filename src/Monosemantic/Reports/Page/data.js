@@ -49,6 +49,11 @@ class Kind {
     this.arrived();
   }
 
+  // Unpacks what is likely to be opened next, when there is nothing better to do.
+  foresee(rows) {
+    for (const row of rows) if (row !== undefined && !this.blocks.has(this.blockOf(row))) this.want(this.blockOf(row));
+  }
+
   // A page, at once.
   async load(row) {
     return this.parsed(await this.unpack(this.blockOf(row)), row);
@@ -134,9 +139,16 @@ function fetched(name) {
   });
 }
 
-async function inflated(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate-raw'))).text();
+const unpacked = (text) => new Response(new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream('deflate-raw')));
+
+const inflated = (text) => unpacked(text).text();
+
+function bytesOf(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
 }
 
 const idle = () => new Promise((done) => {
@@ -221,7 +233,10 @@ function el(tag, properties, ...children) {
     else if (name.startsWith('--')) element.style.setProperty(name, value);
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat(Infinity));
+  for (const child of children) {
+    if (Array.isArray(child)) element.append(...child.flat(Infinity));
+    else element.append(child);
+  }
   return element;
 }
 
@@ -232,28 +247,49 @@ function drawing(tag, attributes, ...children) {
   return element;
 }
 
-// A token standing alone: the spaces at its ends, which matter to the model, are marked.
+// A token standing alone: the spaces at its ends, which matter to the model, are marked. Drawn once and copied from then on.
+const chips = new Map();
+
 function chip(id) {
+  if (!chips.has(id)) chips.set(id, newChip(id));
+  return chips.get(id).cloneNode(true);
+}
+
+function newChip(id) {
   const [, before, inner, after] = /^( *)(.*?)( *)$/su.exec(tokenText(id));
   const space = (run) => (run ? [el('span', { class: 'space' }, '·'.repeat(run.length))] : []);
   return el('span', { class: 'token', title: `${tokenText(id)} (token id ${id})` }, space(before), inner, space(after));
 }
 
-// A token in running text. Colour covers the word but not the space before it, which would hang at the end of a line.
-function inked(id) {
-  const [, space, word] = /^( *)(.*)$/su.exec(tokenText(id));
-  return word ? [space, el('span', { class: 'ink' }, word)] : [el('span', { class: 'ink' }, space)];
-}
-
-// Tokens from..to of a context as running text, coloured by activation; those from found[0] to before found[1] are framed.
-function highlighted(context, from = 0, to = context.t.length, found = [0, 0]) {
+// Tokens from..to of a context as running text, coloured by activation; those from found[0] to before found[1] are framed. What
+// stands between two coloured or framed tokens is one element. `finish` is called with each element, its level and its place.
+function highlighted(context, from = 0, to = context.t.length, found = [0, 0], finish = undefined) {
   const all = levels(context);
-  return context.t.slice(from, to).map((id, i) => {
-    const at = from + i;
+  const pieces = [];
+  let plain = '';
+  const add = (element, level, at) => {
+    finish?.(element, level, at);
+    pieces.push(element);
+  };
+  const rest = () => {
+    if (plain) add(el('span', { class: 't' }, plain), 0, -1);
+    plain = '';
+  };
+  for (let at = from; at < to; at++) {
     const level = all[at];
     const isFound = at >= found[0] && at < found[1];
-    const name = ['t', level > 0 && 'on', at === context.p && 'peak', isFound && 'found'].filter(Boolean).join(' ');
-    if (level <= 0) return el('span', { class: name }, inked(id));
-    return el('mark', { class: name, '--a': Math.min(1, level / 1000) }, inked(id));
-  });
+    const text = tokenText(context.t[at]);
+    if (level === 0 && !isFound && at !== context.p) {
+      plain += text;
+      continue;
+    }
+    // Colour covers the word but not the space before it, which would hang at the end of a line.
+    const word = text.trimStart() && text.replace(/^ +/, '');
+    if (word) plain += text.slice(0, text.length - word.length);
+    rest();
+    const name = `t${level > 0 ? ' on' : ''}${at === context.p ? ' peak' : ''}${isFound ? ' found' : ''}`;
+    add(el(level > 0 ? 'mark' : 'span', { class: name, '--a': level > 0 ? Math.min(1, level / 1000) : undefined }, word || text), level, at);
+  }
+  rest();
+  return pieces;
 }
