@@ -160,7 +160,7 @@ class List {
     return this.scope.value === 'tokens';
   }
 
-  matches(row) {
+  matches(row, found) {
     const { kind, query } = this;
     for (const { key, holds, value } of this.conditions) {
       const own = kind.columns[key][row] ?? null;
@@ -169,10 +169,10 @@ class List {
     if (!query) return true;
     const index = String(kind.columns.index[row]);
     if (query.startsWith('#') && /^#\d+$/.test(query)) return index === query.slice(1);
-    // Until a page is searchable, its first tokens and its note are what is known.
-    const text = kind.texts[row] ?? { tokens: kind.columns.top[row].map(tokenText).join('\n').toLowerCase(), contexts: '' };
-    return index === query || text.tokens.includes(query) || (!this.tokensOnly && text.contexts.includes(query))
-      || marks.of(kind, Number(index)).note.toLowerCase().includes(query);
+    if (index === query || marks.of(kind, Number(index)).note.toLowerCase().includes(query)) return true;
+    // Until a row is searchable, its first tokens and its note are what is known.
+    if (kind.texts[kind.textOf(row)]) return (found[row] & (this.tokensOnly ? 1 : 3)) > 0;
+    return kind.columns.top[row].some((id) => tokenText(id).toLowerCase().includes(query));
   }
 
   // Chooses and orders the rows; what has no number stands last whichever way, and equals stand by index.
@@ -184,7 +184,8 @@ class List {
     const sign = sort.ascending ? 1 : -1;
     const rows = [...kind.columns.index.keys()];
     const open = this.order[this.active];
-    this.order = this.narrowed ? rows.filter((row) => lets(kind, row) && this.matches(row)) : rows;
+    const found = this.query ? kind.search(this.query) : undefined;
+    this.order = this.narrowed ? rows.filter((row) => lets(kind, row) && this.matches(row, found)) : rows;
     this.order.sort((a, b) => {
       const [x, y] = [values[a] ?? null, values[b] ?? null];
       if (x === null || y === null) return (x === null) - (y === null) || index[a] - index[b];
@@ -264,7 +265,7 @@ class List {
     const silent = kind.columns.firings[row] === 0 && 'silent';
     const names = { id: `row-${place}`, 'data-place': place, 'data-index': index, class: silent };
     const element = el('tr', { ...names, 'aria-rowindex': place + 2 }, cells);
-    this.drawn.set(row, { element, narrow: this.beside, whole: !this.beside && kind.blocks.has(kind.blockOf(row)) });
+    this.drawn.set(row, { element, narrow: this.beside, whole: !this.beside && kind.has(row) });
     return element;
   }
 

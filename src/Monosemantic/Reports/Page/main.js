@@ -50,7 +50,7 @@ function openUnit(kind, row, asked) {
     const back = el('a', { href: kind.hash }, `← all ${kind.name}s`);
     article.replaceChildren(el('h2', {}, `There is no ${kind.name} ${asked}`), el('p', {}, back));
   } else {
-    const ready = kind.blocks.has(kind.blockOf(row));
+    const ready = kind.has(row);
     const loading = ready ? undefined : kind.load(row);
     const near = list.shows(row);
     if (near) list.select(row);

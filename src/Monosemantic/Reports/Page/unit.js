@@ -203,7 +203,7 @@ function tokensPart(page) {
   };
   const note = 'Most of its total activation first. Share: of all the places where the token stands, how many fire it.';
   return part('tokens', 'Tokens that fire it', note,
-    el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, head)), inSteps(el('tbody'), t.t, row, 60))));
+    el('div', { class: 'scroll' }, el('table', { 'aria-label': 'Tokens that fire it' }, el('thead', {}, el('tr', {}, head)), inSteps(el('tbody'), t.t, row, 60))));
 }
 
 const levelNames = [5, 25, 50, 75, 95, 99];
@@ -224,9 +224,9 @@ function histogramPart(page) {
 
 // Bars over equal bins from low to high; each names its numbers on hover.
 function histogram(bins, low, high, { unit, axis, edge, style, ticks, name }) {
-  const [left, right, top, bottom] = [40, 396, 8, 96];
-  const width = (right - left) / bins.length;
   const most = Math.max(...bins, 1);
+  const [left, right, top, bottom] = [Math.max(40, 12 + 7 * count(most).length), 396, 8, 96];
+  const width = (right - left) / bins.length;
   const at = (bin) => edge(low + ((high - low) * bin) / bins.length);
   const x = (value) => left + ((right - left) * (value - low)) / (high - low || 1);
   const bar = (n, bin) => {
