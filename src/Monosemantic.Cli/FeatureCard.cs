@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Globalization;
 using Monosemantic.Features;
 using Monosemantic.Runtime;
@@ -32,9 +33,24 @@ internal static class FeatureCard
         }
         Terminal.PrintTable($"feature {feature}", numbers.Columns.Zip(numbers.Rows[0]).Where(pair => pair.Second is not null && pair.First is not "feature" && !pair.First.StartsWith("histogram", StringComparison.Ordinal) && !pair.First.StartsWith("logit_", StringComparison.Ordinal)).Select(pair => (pair.First, Number(pair.Second))));
         Part("tokens that fire it", tokens);
-        Part("contexts (band 0: strongest; then at random from each fifth of its firings)", contexts);
+        Part("contexts (band 0: strongest; then at random from each fifth of its firings; its peak between « and »)", AroundPeaks(database, where));
         Part("effect on logits", logits);
         Part("neighbours", neighbours);
+    }
+
+    // A context is wider than the terminal: what is shown of it is what stands around its peak.
+    private static QueryResult AroundPeaks(FeatureDatabase database, string where)
+    {
+        QueryResult contexts = database.Query($"select band, activation, ablation_loss, peak, tokens from contexts {where} order by band, rank");
+        Dictionary<int, string> texts = database.Query($"select token, text from vocabulary where token in (select unnest(tokens) from contexts {where})").Rows.ToDictionary(row => Convert.ToInt32(row[0], CultureInfo.InvariantCulture), row => (string)row[1]!);
+        return new(["band", "activation", "ablation_loss", "text"], [.. contexts.Rows.Select(row => row[..3].Add(Text(Convert.ToInt32(row[3], CultureInfo.InvariantCulture), [.. ((IEnumerable)row[4]!).Cast<object>()])))]);
+
+        string Text(int peak, object[] tokens)
+        {
+            string[] words = [.. tokens.Select(token => texts.GetValueOrDefault(Convert.ToInt32(token, CultureInfo.InvariantCulture), $"[{token}]"))];
+            string word = words[peak].Trim(' ').Length > 0 ? words[peak].TrimStart(' ') : words[peak];
+            return ResultPrinter.Around(string.Concat(words[..peak]) + words[peak][..^word.Length], word, string.Concat(words[(peak + 1)..]));
+        }
     }
 
     private static void Part(string title, QueryResult rows)

@@ -10,15 +10,21 @@ namespace Monosemantic.Cli;
 /// <summary>Prints what a query found: as a table, as comma-separated values, or as JSON.</summary>
 internal static class ResultPrinter
 {
-    private const int WidestCell = 60;
+    /// <summary>Letters of the widest cell of a table; what is longer is cut.</summary>
+    internal const int WidestCell = 60;
 
     internal static Option<bool> Csv() => new("--csv") { Description = "print comma-separated values and nothing else" };
 
-    internal static void Print(QueryResult result, bool csv, bool json)
+    /// <summary>Prints a result.</summary>
+    /// <param name="result">The result.</param>
+    /// <param name="csv">As comma-separated values.</param>
+    /// <param name="json">As JSON.</param>
+    /// <param name="around">What a cell of the table that is too wide is cut around, so that it stays in view.</param>
+    internal static void Print(QueryResult result, bool csv, bool json, string? around = null)
     {
         if (json) Console.Out.Write(JsonFile.ToText(result.Rows.Select(row => result.Columns.Zip(row).ToDictionary(pair => pair.First, pair => Plain(pair.Second)))));
         else if (csv) PrintCsv(result);
-        else PrintTable(result);
+        else PrintTable(result, around);
     }
 
     /// <summary>A value on one line: control characters are shown, not sent to the terminal.</summary>
@@ -30,9 +36,9 @@ internal static class ResultPrinter
         foreach (var row in result.Rows) Console.Out.WriteLine(string.Join(',', row.Select(value => Field(Text(value)))));
     }
 
-    private static void PrintTable(QueryResult result)
+    private static void PrintTable(QueryResult result, string? around)
     {
-        string[][] cells = [[.. result.Columns], .. result.Rows.Select(row => row.Select(Short).ToArray())];
+        string[][] cells = [[.. result.Columns], .. result.Rows.Select(row => row.Select(cell => Short(cell, around)).ToArray())];
         bool[] numeric = [.. result.Columns.Select((_, i) => result.Rows.All(row => row[i] is null or int or long or short or float or double or decimal))];
         int[] widths = [.. result.Columns.Select((_, i) => cells.Max(row => row[i].Length))];
         foreach (string[] row in cells)
@@ -42,10 +48,26 @@ internal static class ResultPrinter
         if (result.Rows.Length == 0) Console.Out.WriteLine("(no row)");
     }
 
-    private static string Short(object? value)
+    private static string Short(object? value, string? around)
     {
         string text = value is double or float ? Convert.ToDouble(value, CultureInfo.InvariantCulture).ToString("G5", CultureInfo.InvariantCulture) : Cell(value);
-        return text.Length <= WidestCell ? text : text[..(WidestCell - 1)] + "…";
+        if (text.Length <= WidestCell) return text;
+        int found = around is null ? -1 : text.IndexOf(Visible(around), StringComparison.Ordinal);
+        int start = found + around?.Length < WidestCell - 1 ? 0 : Math.Min(found - 12, text.Length - WidestCell + 1);
+        return start <= 0 ? text[..(WidestCell - 1)] + "…" : "…" + Cut(text[start..], WidestCell - 1);
+    }
+
+    private static string Cut(string text, int most) => text.Length <= most ? text : text[..(most - 1)] + "…";
+
+    /// <summary>A text around a part of it, which is put between « and » and stays in view.</summary>
+    /// <param name="before">What stands before the part.</param>
+    /// <param name="part">The part.</param>
+    /// <param name="after">What stands after it.</param>
+    internal static string Around(string before, string part, string after)
+    {
+        string left = Visible(before), middle = $"«{Visible(part)}»";
+        if (left.Length > 24) left = "…" + left[^23..];
+        return Cut($"{left}{middle}{Visible(after)}", WidestCell);
     }
 
     private static string Text(object? value) => value switch

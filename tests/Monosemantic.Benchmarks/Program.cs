@@ -13,6 +13,7 @@ try
         ["store", .. string[] options] => StoreBenchmark.Run(options),
         ["stories", .. string[] options] => StoriesBenchmark.Run(options),
         ["scan", .. string[] options] => ScanBenchmark.Run(options),
+        ["query", .. string[] options] => QueryBenchmark.Run(options),
         ["report", .. string[] options] => ReportBenchmark.Run(options),
         ["kernels"] => KernelBenchmarks.Run(dry: false),
         ["kernels", "--dry"] => KernelBenchmarks.Run(dry: true),
@@ -27,6 +28,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step [--only NAME] | forward | eval | tokenizers | store | scan [--json FILE] [--quick] [--demo] | report [--json FILE] | stories --data DIR [--json FILE] | synth-sae-bench [--only NAME] [--json FILE] [--samples N] [--preset NAME] [--lr X] [--quick] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step [--only NAME] | forward | eval | tokenizers | store | scan [--json FILE] [--quick] [--demo] | report [--json FILE] | query [--json FILE] | stories --data DIR [--json FILE] | synth-sae-bench [--only NAME] [--json FILE] [--samples N] [--preset NAME] [--lr X] [--quick] | kernels [--dry]");
     return 1;
 }

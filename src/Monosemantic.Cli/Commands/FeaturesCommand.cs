@@ -99,7 +99,7 @@ internal static class FeaturesCommand
         command.SetAction(parsed =>
         {
             using var database = FeatureDatabase.Open(parsed.GetRequiredValue(index));
-            ResultPrinter.Print(ask(database, parsed), parsed.GetValue(csv), parsed.GetValue(json));
+            ResultPrinter.Print(ask(database, parsed), parsed.GetValue(csv), parsed.GetValue(json), symbols.OfType<Option<string?>>().FirstOrDefault(option => option.Name == "--text") is { } text ? parsed.GetValue(text) : null);
         });
         return command;
     }

@@ -56,19 +56,26 @@ public readonly struct Markup
     internal static Markup Packed<T>(string id, IEnumerable<T> lines, int linesPerBlock)
     {
         string[] blocks = [.. lines.Chunk(linesPerBlock).AsParallel().AsOrdered().Select(Deflated)];
-        var html = new StringBuilder();
-        for (int i = 0; i < blocks.Length; i++) html.Append(CultureInfo.InvariantCulture, $"<script type=\"application/octet-stream\" id=\"{Escape(id)}-{i}\">").Append(blocks[i]).Append("</script>\n");
-        return new(html.ToString());
+        return new(string.Concat(blocks.Select((block, i) => Block($"{id}-{i}", block))));
     }
+
+    /// <summary>Blocks of bytes, each deflated and in base64.</summary>
+    /// <param name="id">The blocks' name in the page, followed by a dash and their number.</param>
+    /// <param name="blocks">The blocks.</param>
+    internal static Markup Packed(string id, IEnumerable<byte[]> blocks) => new(string.Concat(blocks.AsParallel().AsOrdered().Select(Deflated).Select((block, i) => Block($"{id}-{i}", block))));
 
     /// <summary>A block with an embedded file's text, deflated and in base64, which the page's script unpacks when it needs it.</summary>
     /// <param name="id">The block's name in the page.</param>
     /// <param name="file">The embedded text.</param>
-    internal static Markup PackedText(string id, PageFile file)
+    internal static Markup PackedText(string id, PageFile file) => new(Block(id, Deflated(Encoding.UTF8.GetBytes(file.Text))));
+
+    private static string Block(string id, string packed) => $"<script type=\"application/octet-stream\" id=\"{Escape(id)}\">{packed}</script>\n";
+
+    private static string Deflated(byte[] bytes)
     {
         using var packed = new MemoryStream();
-        using (var deflate = new DeflateStream(packed, CompressionLevel.SmallestSize, leaveOpen: true)) deflate.Write(Encoding.UTF8.GetBytes(file.Text));
-        return new($"<script type=\"application/octet-stream\" id=\"{Escape(id)}\">{Convert.ToBase64String(packed.GetBuffer(), 0, (int)packed.Length)}</script>\n");
+        using (var deflate = new DeflateStream(packed, CompressionLevel.SmallestSize, leaveOpen: true)) deflate.Write(bytes);
+        return Convert.ToBase64String(packed.GetBuffer(), 0, (int)packed.Length);
     }
 
     /// <summary>An embedded file's text as it stands, such as the style sheet.</summary>

@@ -11,7 +11,7 @@ internal sealed class PageFile
     private static readonly Lazy<PageFile> LazyStyle = new(() => Files("report.css"));
 
     // In order of use: each may name what the ones before it define; together they are one module.
-    private static readonly Lazy<PageFile> LazyScript = new(() => Files("data.js", "list.js", "unit.js", "map.js", "explore.js", "main.js"));
+    private static readonly Lazy<PageFile> LazyScript = new(() => Files("texts.js", "data.js", "list.js", "unit.js", "map.js", "explore.js", "main.js"));
 
     private static readonly Lazy<PageFile> LazyLearningStyle = new(() => Files("report.css", "learning.css"));
 

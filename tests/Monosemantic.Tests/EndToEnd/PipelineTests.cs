@@ -123,6 +123,9 @@ public sealed class PipelineTests : IDisposable
         Assert.All(Files("whole"), name => Assert.Equal(Hashing.OfFile(Path.Combine(folder, "whole", name)), Hashing.OfFile(Path.Combine(folder, "features", name))));
         Assert.Contains("density", (await Succeed("query", "select feature, density from features limit 3", "features", "--csv")).Output);
         Assert.Contains("tokens that fire it", (await Succeed("features", "show", "3", "features")).Output);
+        // A peak is marked and in view in every line of a context.
+        string[] contexts = [.. (await Succeed("features", "show", "3", "features")).Output.Split("\ncontexts")[1].Split("\n\n")[0].Split('\n').Skip(2)];
+        Assert.All(contexts, line => Assert.Matches("«[^»]+»", line));
         foreach (string sort in new[] { "density", "purity", "max" })
         {
             JsonArray listed = JsonNode.Parse((await Succeed("features", "list", "features", "--sort", sort, "--json")).Output)!.AsArray();
@@ -130,7 +133,9 @@ public sealed class PipelineTests : IDisposable
             Assert.Equal(values.OrderDescending(), values);
         }
         await Succeed("features", "similar", "3", "features");
-        await Succeed("features", "find", "--text", "stream", "features");
+        string[] found = [.. (await Succeed("features", "find", "--text", "stream", "features")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)];
+        Assert.NotEmpty(found);
+        Assert.All(found, line => Assert.Contains("stream", line, StringComparison.Ordinal));
         await Fail("no feature 9999", "features", "show", "9999", "features");
         await Fail("no token", "features", "find", "--token", "nosuchtoken", "features");
         await Fail("--token", "features", "find", "features");

@@ -84,7 +84,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
     public async Task Unit_that_never_fires_and_unit_that_is_not_there_say_so()
     {
         await Browser.OpenAsync(opened.Path, "#feature=40");
-        await Page.WaitForSelectorAsync("#unit .evidence");
+        await Page.WaitForSelectorAsync("#unit:not([aria-busy]) .evidence");
         Assert.Contains("It fires nowhere", await Page.TextContentAsync("#unit"), StringComparison.Ordinal);
         await Browser.OpenAsync(opened.Path, "#feature=99999");
         Assert.Contains("There is no feature 99999", await Page.TextContentAsync("#unit"), StringComparison.Ordinal);
@@ -147,7 +147,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         await Browser.OpenAsync(opened.Path, "#features");
         foreach (UnitEvidence unit in Data.Features.Where(u => u.Tokens.Any(t => t.Token >= SyntheticReport.WordCount)).Take(60))
             await Page.EvaluateAsync($"location.hash = '#feature={unit.Index}'");
-        await Page.WaitForSelectorAsync("#unit .evidence");
+        await Page.WaitForSelectorAsync("#unit:not([aria-busy]) .evidence");
         await Page.WaitForTimeoutAsync(200);
         Assert.True(await Browser.EvaluateAsync<bool>("window.pwned === undefined"));
         Assert.Equal(0, await Page.Locator("main img, main svg[onload], main [onerror], main [onmouseover], #explorer script:not([type='application/json']):not([type='application/octet-stream'])").CountAsync());
@@ -217,7 +217,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
     public async Task A_neighbour_is_one_click_away_and_a_point_of_the_map_opens_its_feature()
     {
         await Browser.OpenAsync(opened.Path, "#feature=7");
-        await Page.WaitForSelectorAsync("#unit .evidence");
+        await Page.WaitForSelectorAsync("#unit:not([aria-busy]) .evidence");
         string neighbour = (await Page.GetAttributeAsync("#unit .neighbours a >> nth=0", "href"))!;
         await Page.ClickAsync("#unit .neighbours a >> nth=0");
         await Browser.WaitUntilAsync($"location.hash === '{neighbour}' && document.querySelector('#unit h2').textContent === 'Feature {neighbour.Split('=')[1]}'");
@@ -284,7 +284,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
 
     private async Task ShowsUnit(UnitEvidence unit, string kind)
     {
-        await Page.WaitForSelectorAsync("#unit .evidence");
+        await Page.WaitForSelectorAsync("#unit:not([aria-busy]) .evidence");
         Assert.Equal($"{kind} {unit.Index}", await Page.TextContentAsync("#unit h2"));
         Assert.Equal(Shown(unit), await Browser.TextsAsync("#unit .numbers dd"));
         string[] tokens = [.. unit.Tokens.Select(t => Marked(Text(t.Token)))];
@@ -295,7 +295,7 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         Assert.Equal(shares, await Browser.TextsAsync("#unit .tokens tbody td:nth-child(3)"));
         string[] contexts = [.. unit.Contexts.Select(c => string.Concat(c.Tokens.Select(Text)))];
         Assert.Equal(contexts, await Browser.TextsAsync("#unit .contexts .text"));
-        string[] peaks = [.. unit.Contexts.Select(c => Text(c.Tokens[c.Peak]))];
+        string[] peaks = [.. unit.Contexts.Select(c => Word(Text(c.Tokens[c.Peak])))];
         Assert.Equal(peaks, await Browser.TextsAsync("#unit .contexts .text .peak"));
         int firing = unit.Contexts.Sum(c => c.Activations.Count(a => a > 0));
         Assert.Equal(firing, await Page.Locator("#unit .contexts .text .on").CountAsync());
@@ -339,6 +339,9 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
     }
 
     private string Text(int token) => Data.Vocabulary[token] is { Length: > 0 } text ? VisibleText.Of(text) : $"⟨token {token}⟩";
+
+    // What is coloured of a token: not the spaces before its word.
+    private static string Word(string text) => text.Trim(' ').Length > 0 ? text.TrimStart(' ') : text;
 
     // A token standing alone shows the spaces at its ends as dots.
     private static string Marked(string text)

@@ -37,9 +37,9 @@ public sealed class ReportFilesBrowserTests(ReportBrowserTests.Opened opened) : 
         string home = Directory.CreateDirectory(Path.Combine(opened.Folder, "split & #1")).FullName, path = Path.Combine(home, "large report.html");
         string? folder = HtmlReport.Write(path, Data, largest: 10_000);
         Assert.Equal("large report-pages", Path.GetFileName(folder));
-        Assert.Equal(((Data.Features.Length + 63) / 64) + ((Data.Neurons.Length + 63) / 64) + 1, Directory.GetFiles(folder!).Length);
+        Assert.Equal(((Data.Features.Length + 63) / 64) + ((Data.Neurons.Length + 63) / 64) + 3, Directory.GetFiles(folder!).Length);
         await Browser.OpenAsync(path, "#feature=123");
-        await Page.WaitForSelectorAsync("#unit .evidence");
+        await Page.WaitForSelectorAsync("#unit:not([aria-busy]) .evidence");
         Assert.Equal("Feature 123", await Page.TextContentAsync("#unit h2"));
         Assert.Equal(Data.Features.Single(f => f.Index == 123).Contexts.Length, await Page.Locator("#unit .contexts .text").CountAsync());
         await Browser.OpenAsync(path, "#features");

@@ -6,6 +6,10 @@ const units = JSON.parse(byId('units').textContent);
 
 const tokenText = (id) => units.vocabulary[id] ?? `⟨token ${id}⟩`;
 
+const largest = (values, least) => values.reduce((most, value) => Math.max(most, value), least);
+
+const tokenCount = 1 + largest(Object.keys(units.vocabulary).map(Number), 0);
+
 // Features or neurons: the columns of their list at once, and their pages in packed blocks, unpacked when they are needed.
 class Kind {
   constructor(name, columns) {
@@ -18,7 +22,7 @@ class Kind {
     this.blocks = new Map();
     this.unpacking = new Map();
     this.wanted = new Set();
-    this.texts = new Array(this.size);
+    this.texts = [];
     this.searchable = 0;
     this.arrived = () => {};
   }
@@ -26,9 +30,12 @@ class Kind {
   // A page, if its block is unpacked; otherwise the block is wanted, when there is nothing better to do, and `arrived` called once
   // all that are wanted are there.
   page(row) {
-    const block = this.blocks.get(this.blockOf(row));
-    if (!block) this.want(this.blockOf(row));
-    return block && this.parsed(block, row);
+    if (!this.has(row)) this.want(this.blockOf(row));
+    return this.has(row) ? this.parsed(row) : undefined;
+  }
+
+  has(row) {
+    return this.blocks.has(this.blockOf(row)) && this.texts[this.textOf(row)] !== undefined;
   }
 
   // One block after the other, so that a page that is opened meanwhile does not wait for what a list wants to show.
@@ -41,7 +48,7 @@ class Kind {
         await idle();
         const [next] = this.wanted;
         this.wanted.delete(next);
-        if (next !== undefined) await this.unpack(next);
+        if (next !== undefined) await this.unpackBoth(next);
       }
     } finally {
       this.fetching = false;
@@ -49,62 +56,82 @@ class Kind {
     this.arrived();
   }
 
+  // Unpacks what is likely to be opened next, when there is nothing better to do.
+  foresee(rows) {
+    for (const row of rows) if (row !== undefined && !this.has(row)) this.want(this.blockOf(row));
+  }
+
   // A page, at once.
   async load(row) {
-    return this.parsed(await this.unpack(this.blockOf(row)), row);
+    await this.unpackBoth(this.blockOf(row));
+    return this.parsed(row);
   }
 
   blockOf(row) {
     return Math.floor(row / units.pagesPerBlock);
   }
 
-  parsed(block, row) {
+  textOf(row) {
+    return Math.floor(row / units.textsPerBlock);
+  }
+
+  parsed(row) {
+    const block = this.blocks.get(this.blockOf(row));
     const line = row % units.pagesPerBlock;
-    return (block.pages[line] ??= JSON.parse(block.lines[line]));
+    if (!block.pages[line]) {
+      block.pages[line] = JSON.parse(block.lines[line]);
+      this.texts[this.textOf(row)].fill(block.pages[line], row);
+    }
+    return block.pages[line];
+  }
+
+  // A block of pages and the texts that belong to it.
+  unpackBoth(number) {
+    return Promise.all([
+      this.blocks.has(number) || this.once(`pages-${number}`, () => this.unpack(number)),
+      this.readTexts(this.textOf(number * units.pagesPerBlock)),
+    ]);
+  }
+
+  // What is being unpacked is not unpacked again.
+  async once(name, unpack) {
+    if (!this.unpacking.has(name)) this.unpacking.set(name, unpack().finally(() => this.unpacking.delete(name)));
+    return this.unpacking.get(name);
   }
 
   async unpack(number) {
-    const known = this.blocks.get(number);
-    if (known) return known;
-    if (!this.unpacking.has(number)) this.unpacking.set(number, this.fetch(number));
-    return this.unpacking.get(number);
-  }
-
-  async fetch(number) {
-    const block = { lines: await this.lines(number), pages: [] };
+    const lines = (await inflated(await packed(`${this.name}-pages-${number}`))).split('\n');
     // Enough for every row that can be seen; older blocks are forgotten, since all of them unpacked would be large.
     if (this.blocks.size > 96) this.blocks.delete(this.blocks.keys().next().value);
-    this.blocks.set(number, block);
-    this.unpacking.delete(number);
-    return block;
+    this.blocks.set(number, { lines, pages: [] });
   }
 
-  async lines(number) {
-    return (await inflated(await packed(`${this.name}-pages-${number}`))).split('\n');
+  async readTexts(number) {
+    return this.texts[number] ?? this.once(`texts-${number}`, async () => {
+      const bytes = await unpacked(await packed(`${this.name}-texts-${number}`)).arrayBuffer();
+      this.texts[number] = new Texts(number * units.textsPerBlock, numbersOf(new Uint8Array(bytes)));
+    });
   }
 
-  // Makes the texts that a search looks through, lower case, while nobody is waiting; line breaks part what does not belong
-  // together (no token holds one).
+  // Unpacks the texts that a search looks through, a few blocks at a time, while nobody is waiting.
   async prepare() {
     if (this.preparing) return;
     this.preparing = true;
-    for (let first = 0, number = 0; first < this.size; first += units.pagesPerBlock, number++) {
+    for (let number = 0; this.searchable < this.size; number += 4) {
       await idle();
-      const lines = this.blocks.get(number)?.lines ?? (await this.lines(number));
-      const last = Math.min(this.size, first + units.pagesPerBlock);
-      for (let row = first; row < last; row++) this.texts[row] = searchText(JSON.parse(lines[row - first]));
-      this.searchable = last;
-      if (number % 16 === 15 || last === this.size) this.arrived(true);
+      await Promise.all([0, 1, 2, 3].filter((i) => (number + i) * units.textsPerBlock < this.size).map((i) => this.readTexts(number + i)));
+      this.searchable = Math.min(this.size, (number + 4) * units.textsPerBlock);
+      this.arrived(true);
     }
   }
-}
 
-function searchText(page) {
-  const contexts = page.contexts.map((context) => context.t.map(tokenText).join(''));
-  return {
-    tokens: page.tokens.t.map(tokenText).join('\n').toLowerCase(),
-    contexts: contexts.join('\n').toLowerCase(),
-  };
+  // For each row 1 if its tokens hold a text, 2 if its contexts do, 3 if both.
+  search(text) {
+    const found = new Uint8Array(this.size);
+    const matcher = new Matcher(text, tokenCount);
+    for (const texts of this.texts) texts?.search(matcher, found);
+    return found;
+  }
 }
 
 // The text of a packed block, from the page or, in a split report, from the folder beside it.
@@ -134,9 +161,16 @@ function fetched(name) {
   });
 }
 
-async function inflated(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate-raw'))).text();
+const unpacked = (text) => new Response(new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream('deflate-raw')));
+
+const inflated = (text) => unpacked(text).text();
+
+function bytesOf(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
 }
 
 const idle = () => new Promise((done) => {
@@ -221,7 +255,10 @@ function el(tag, properties, ...children) {
     else if (name.startsWith('--')) element.style.setProperty(name, value);
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat(Infinity));
+  for (const child of children) {
+    if (Array.isArray(child)) element.append(...child.flat(Infinity));
+    else element.append(child);
+  }
   return element;
 }
 
@@ -232,28 +269,49 @@ function drawing(tag, attributes, ...children) {
   return element;
 }
 
-// A token standing alone: the spaces at its ends, which matter to the model, are marked.
+// A token standing alone: the spaces at its ends, which matter to the model, are marked. Drawn once and copied from then on.
+const chips = new Map();
+
 function chip(id) {
+  if (!chips.has(id)) chips.set(id, newChip(id));
+  return chips.get(id).cloneNode(true);
+}
+
+function newChip(id) {
   const [, before, inner, after] = /^( *)(.*?)( *)$/su.exec(tokenText(id));
   const space = (run) => (run ? [el('span', { class: 'space' }, '·'.repeat(run.length))] : []);
   return el('span', { class: 'token', title: `${tokenText(id)} (token id ${id})` }, space(before), inner, space(after));
 }
 
-// A token in running text. Colour covers the word but not the space before it, which would hang at the end of a line.
-function inked(id) {
-  const [, space, word] = /^( *)(.*)$/su.exec(tokenText(id));
-  return word ? [space, el('span', { class: 'ink' }, word)] : [el('span', { class: 'ink' }, space)];
-}
-
-// Tokens from..to of a context as running text, coloured by activation; those from found[0] to before found[1] are framed.
-function highlighted(context, from = 0, to = context.t.length, found = [0, 0]) {
+// Tokens from..to of a context as running text, coloured by activation; those from found[0] to before found[1] are framed. What
+// stands between two coloured or framed tokens is one element. `finish` is called with each element, its level and its place.
+function highlighted(context, from = 0, to = context.t.length, found = [0, 0], finish = undefined) {
   const all = levels(context);
-  return context.t.slice(from, to).map((id, i) => {
-    const at = from + i;
+  const pieces = [];
+  let plain = '';
+  const add = (element, level, at) => {
+    finish?.(element, level, at);
+    pieces.push(element);
+  };
+  const rest = () => {
+    if (plain) add(el('span', { class: 't' }, plain), 0, -1);
+    plain = '';
+  };
+  for (let at = from; at < Math.min(to, all.length); at++) {
     const level = all[at];
     const isFound = at >= found[0] && at < found[1];
-    const name = ['t', level > 0 && 'on', at === context.p && 'peak', isFound && 'found'].filter(Boolean).join(' ');
-    if (level <= 0) return el('span', { class: name }, inked(id));
-    return el('mark', { class: name, '--a': Math.min(1, level / 1000) }, inked(id));
-  });
+    const text = tokenText(context.t[at]);
+    if (level === 0 && !isFound && at !== context.p) {
+      plain += text;
+      continue;
+    }
+    // Colour covers the word but not the space before it, which would hang at the end of a line.
+    const word = text.trimStart() && text.replace(/^ +/, '');
+    if (word) plain += text.slice(0, text.length - word.length);
+    rest();
+    const name = `t${level > 0 ? ' on' : ''}${at === context.p ? ' peak' : ''}${isFound ? ' found' : ''}`;
+    add(el(level > 0 ? 'mark' : 'span', { class: name, '--a': level > 0 ? Math.min(1, level / 1000) : undefined }, word || text), level, at);
+  }
+  rest();
+  return pieces;
 }

@@ -2,10 +2,10 @@
 
 const rowHeight = 36;
 
-// A column with a label can be sorted by; one with `fill` holds elements, the others text.
+// A column with a label can be sorted by; one with `fill` holds elements, the others text; `beside` an open page there is room for few.
 const columns = [
-  { key: 'index', name: '#', label: 'index', ascending: true, text: (kind, row) => String(kind.columns.index[row]) },
-  { key: 'top', name: 'Tokens that fire it', fill: (kind, row) => kind.columns.top[row].flatMap((id) => [chip(id), ' ']) },
+  { key: 'index', name: '#', beside: true, label: 'index', ascending: true, text: (kind, row) => String(kind.columns.index[row]) },
+  { key: 'top', name: 'Tokens that fire it', beside: true, fill: (kind, row) => kind.columns.top[row].flatMap((id) => [chip(id), ' ']) },
   { key: 'context', name: 'Strongest context', fill: (kind, row, query) => snippet(kind, row, query) },
   numeric('density', 'Density', 'density', percent, 'share of scanned tokens at which it fires'),
   numeric('firings', 'Firings', 'firings', count, 'scanned tokens at which it fires'),
@@ -16,7 +16,7 @@ const columns = [
   score('consistency', 'Consistent', 'consistency', short, 'overlap of the tokens of its weaker firings with those of the strongest: 1 means the same ones'),
   score('byToken', 'By token', 'predictable by token', percent, 'share of the entropy of its firing that the token explains'),
   score('byContext', 'By context', 'predictable by context', percent, 'share of the entropy of its firing that the token and the two before it explain'),
-  { ...numeric('entropy', 'Entropy', 'token entropy', short, 'token entropy in bits: low means few tokens'), ascending: true },
+  { ...numeric('entropy', 'Entropy', 'token entropy', short, 'token entropy in bits: low means few tokens'), ascending: true, beside: true },
 ].filter((column) => !column.optional || units.features[column.key].some((value) => value !== null));
 
 function numeric(key, name, label, write, hint) {
@@ -85,6 +85,7 @@ class List {
     this.conditions = [];
     this.order = [];
     this.active = 0;
+    this.drawn = new Map();
     this.box = byId('rows');
     this.table = this.box.firstElementChild;
     this.body = this.table.tBodies[0];
@@ -159,7 +160,7 @@ class List {
     return this.scope.value === 'tokens';
   }
 
-  matches(row) {
+  matches(row, found) {
     const { kind, query } = this;
     for (const { key, holds, value } of this.conditions) {
       const own = kind.columns[key][row] ?? null;
@@ -168,10 +169,10 @@ class List {
     if (!query) return true;
     const index = String(kind.columns.index[row]);
     if (query.startsWith('#') && /^#\d+$/.test(query)) return index === query.slice(1);
-    // Until a page is searchable, its first tokens and its note are what is known.
-    const text = kind.texts[row] ?? { tokens: kind.columns.top[row].map(tokenText).join('\n').toLowerCase(), contexts: '' };
-    return index === query || text.tokens.includes(query) || (!this.tokensOnly && text.contexts.includes(query))
-      || marks.of(kind, Number(index)).note.toLowerCase().includes(query);
+    if (index === query || marks.of(kind, Number(index)).note.toLowerCase().includes(query)) return true;
+    // Until a row is searchable, its first tokens and its note are what is known.
+    if (kind.texts[kind.textOf(row)]) return (found[row] & (this.tokensOnly ? 1 : 3)) > 0;
+    return kind.columns.top[row].some((id) => tokenText(id).toLowerCase().includes(query));
   }
 
   // Chooses and orders the rows; what has no number stands last whichever way, and equals stand by index.
@@ -183,7 +184,8 @@ class List {
     const sign = sort.ascending ? 1 : -1;
     const rows = [...kind.columns.index.keys()];
     const open = this.order[this.active];
-    this.order = this.narrowed ? rows.filter((row) => lets(kind, row) && this.matches(row)) : rows;
+    const found = this.query ? kind.search(this.query) : undefined;
+    this.order = this.narrowed ? rows.filter((row) => lets(kind, row) && this.matches(row, found)) : rows;
     this.order.sort((a, b) => {
       const [x, y] = [values[a] ?? null, values[b] ?? null];
       if (x === null || y === null) return (x === null) - (y === null) || index[a] - index[b];
@@ -192,7 +194,7 @@ class List {
     this.active = stay ? Math.max(0, this.order.indexOf(open)) : 0;
     if (!stay) this.box.scrollTop = 0;
     this.describe();
-    this.draw();
+    this.redraw();
   }
 
   // Whether anything is left out.
@@ -217,9 +219,17 @@ class List {
       : [`${count(kind.size)} ${kind.name}s`, ...never]));
   }
 
+  redraw() {
+    this.drawn.clear();
+    this.draw();
+  }
+
+  // Draws the rows in sight; those that are drawn and would be the same stay.
   draw() {
+    if (this.box.clientHeight === 0) return;
     // What was wanted for rows that are out of sight is wanted no more.
     this.kind.wanted.clear();
+    this.beside = byId('explorer').classList.contains('open');
     const above = Math.max(0, Math.floor(this.box.scrollTop / rowHeight) - 8);
     const below = Math.min(this.order.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / rowHeight) + 8);
     const spacer = (rows) => {
@@ -227,22 +237,36 @@ class List {
       row.style.height = `${rows * rowHeight}px`;
       return row;
     };
-    const visible = this.order.slice(above, below).map((row, i) => this.row(row, above + i));
+    const before = this.drawn;
+    this.drawn = new Map();
+    const visible = this.order.slice(above, below).map((row, i) => this.kept(before, row) ?? this.row(row, above + i));
     if (this.order.length === 0) visible.push(el('tr', { class: 'nothing' }, el('td', { colspan: columns.length }, 'Nothing matches.')));
-    this.body.replaceChildren(spacer(above), ...visible, spacer(this.order.length - below));
+    const same = visible.length + 2 === this.body.rows.length && visible[0] === this.body.rows[1] && visible.at(-1) === this.body.rows[visible.length];
+    if (!same) this.body.replaceChildren(spacer(above), ...visible, spacer(this.order.length - below));
     this.point();
+  }
+
+  // A row as it is drawn already, unless it lacks what is shown now.
+  kept(before, row) {
+    const known = before.get(row);
+    if (!known || (!this.beside && (known.narrow || (!known.whole && this.kind.page(row))))) return undefined;
+    this.drawn.set(row, known);
+    return known.element;
   }
 
   row(row, place) {
     const { kind, query } = this;
     const inside = (c) => (c.fill ? el('div', { class: 'fade' }, c.fill(kind, row, query)) : c.text(kind, row));
-    const cells = columns.map((c) => el('td', { class: cellName(c) }, inside(c)));
+    const shown = this.beside ? columns.filter((c) => c.beside || (c.extra && c.key === this.sort.key)) : columns;
+    const cells = shown.map((c) => el('td', { class: cellName(c) }, inside(c)));
     const index = kind.columns.index[row];
     const mark = marks.of(kind, index);
     if (mark.star || mark.note) cells[0].append(el('span', { class: 'star', title: mark.note || 'bookmarked' }, mark.star ? '★' : '✎'));
     const silent = kind.columns.firings[row] === 0 && 'silent';
     const names = { id: `row-${place}`, 'data-place': place, 'data-index': index, class: silent };
-    return el('tr', { ...names, 'aria-rowindex': place + 2 }, cells);
+    const element = el('tr', { ...names, 'aria-rowindex': place + 2 }, cells);
+    this.drawn.set(row, { element, narrow: this.beside, whole: !this.beside && kind.has(row) });
+    return element;
   }
 
   // Marks the active row.
@@ -283,6 +307,11 @@ class List {
   select(row) {
     const place = this.order.indexOf(row);
     if (place >= 0) this.move(place);
+  }
+
+  // Whether a unit's row is in sight, or none is.
+  shows(row) {
+    return this.box.clientHeight === 0 || this.drawn.has(row);
   }
 
   neighbour(row, step) {

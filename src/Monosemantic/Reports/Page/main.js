@@ -27,6 +27,8 @@ function place() {
 
 function route() {
   const { kind, asked, row } = place();
+  // Before anything changes: it would lay out the page once more.
+  if (row !== undefined) toTop();
   byId('overview').hidden = kind !== undefined;
   byId('list').hidden = kind === undefined;
   byId('unit').hidden = row === undefined;
@@ -48,20 +50,29 @@ function openUnit(kind, row, asked) {
     const back = el('a', { href: kind.hash }, `← all ${kind.name}s`);
     article.replaceChildren(el('h2', {}, `There is no ${kind.name} ${asked}`), el('p', {}, back));
   } else {
-    const ready = kind.blocks.has(kind.blockOf(row));
+    const ready = kind.has(row);
     const loading = ready ? undefined : kind.load(row);
-    list.select(row);
+    const near = list.shows(row);
+    if (near) list.select(row);
     const around = { before: list.neighbour(row, -1), after: list.neighbour(row, 1) };
-    drawUnit(kind, row, around, ready ? kind.page(row) : undefined);
-    loading?.then((page) => place().kind === kind && place().row === row && drawUnit(kind, row, around, page));
+    drawHead(kind, row, around);
+    // Where the list has to move far, it does so once the page is there.
+    if (!near) unfinished.push(() => list.select(row));
+    if (ready) drawEvidence(kind.page(row));
+    const opening = opened;
+    loading?.then((page) => opening === opened && drawEvidence(page));
+    kind.foresee([around.after, around.before]);
   }
-  article.scrollTop = 0;
   if (wide.matches) {
     byId('announce').textContent = name;
     return;
   }
-  window.scrollTo(0, 0);
   article.focus({ preventScroll: true });
+}
+
+function toTop() {
+  byId('unit').scrollTop = 0;
+  if (!wide.matches) window.scrollTo(0, 0);
 }
 
 const jumps = {
@@ -112,6 +123,7 @@ function step(by) {
 }
 
 document.addEventListener('keydown', (event) => {
+  if (event.key === 'f' && (event.ctrlKey || event.metaKey)) finishNow();
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { kind, row } = place();
   const typing = event.target.matches('input, select, textarea');

@@ -24,7 +24,7 @@ class FeatureMap {
   // The picture's place of a feature: both axes in the same scale, the widest filling the box.
   places() {
     const { x, y } = this.kind.columns;
-    const [tall, wideX] = [Math.max(1, ...y.map((v) => Math.abs(v ?? 0))), Math.max(1, ...x.map((v) => Math.abs(v ?? 0)))];
+    const [tall, wideX] = [y, x].map((all) => largest(all.map((v) => Math.abs(v ?? 0)), 1));
     const scale = Math.min((this.width - 24) / (2 * wideX), (this.height - 24) / (2 * tall));
     return x.map((value, row) => (value === null ? undefined : [this.width / 2 + value * scale, this.height / 2 - y[row] * scale]));
   }
@@ -41,7 +41,7 @@ class FeatureMap {
     const style = getComputedStyle(document.documentElement);
     const [color, muted] = [style.getPropertyValue('--feature'), style.getPropertyValue('--muted')];
     const { entropy } = this.kind.columns;
-    const highest = Math.max(1, ...entropy.map((bits) => bits ?? 0));
+    const highest = largest(entropy.map((bits) => bits ?? 0), 1);
     this.points = this.places();
     const radius = this.points.length > 6000 ? 1.6 : 2.4;
     this.points.forEach((point, row) => {

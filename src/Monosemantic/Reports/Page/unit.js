@@ -1,17 +1,62 @@
 // The page of one feature or neuron.
 
-function drawUnit(kind, row, around, page) {
+// What is still to be drawn of the page that is open, which is busy until then; `opened` tells one opening from the next.
+const unfinished = [];
+
+let opened = 0;
+
+// The head and the numbers; the evidence follows once it is unpacked.
+function drawHead(kind, row, around) {
   const index = kind.columns.index[row];
   const article = byId('unit');
+  unfinished.length = 0;
+  opened++;
   article.setAttribute('aria-label', `${kind.title} ${index}`);
-  article.replaceChildren(
-    head(kind, index, around),
-    numbers(kind, row),
-    noteBox(kind, index),
-    page === undefined ? el('p', { class: 'note' }, 'Unpacking …') : el('div', { class: 'evidence' },
-      el('div', { class: 'main' }, contextsPart(page), groupsPart(page)),
-      el('div', { class: 'side' }, tokensPart(page), histogramPart(page), logitsPart(page), neighboursPart(page))));
+  article.setAttribute('aria-busy', 'true');
+  article.replaceChildren(head(kind, index, around), numbers(kind, row), noteBox(kind, index), el('p', { class: 'note' }, 'Unpacking …'));
 }
+
+// What comes into view first is drawn at once, the rest part by part as soon as that is on the screen.
+function drawEvidence(page) {
+  const later = (into, part) => unfinished.push(() => {
+    for (const section of [part(page)].flat()) {
+      section.classList.add('later');
+      into.append(section);
+    }
+  });
+  const main = el('div', { class: 'main' }, contextsPart(page));
+  const side = el('div', { class: 'side' }, histogramPart(page), tokensPart(page));
+  byId('unit').lastChild.replaceWith(el('div', { class: 'evidence' }, main, side));
+  later(side, logitsPart);
+  later(main, groupsPart);
+  later(side, neighboursPart);
+  finishLater(opened);
+}
+
+// The lines that a window has room for, drawn at once; the others are added to them later.
+function inSteps(box, lines, draw, height) {
+  const first = Math.ceil(window.innerHeight / height);
+  box.append(...lines.slice(0, first).map(draw));
+  if (lines.length > first) unfinished.push(() => box.append(...lines.slice(first).map((line, i) => draw(line, first + i))));
+  return box;
+}
+
+async function finishLater(opening) {
+  while (unfinished.length > 0) {
+    await idle();
+    if (opening !== opened) return;
+    for (const draw of unfinished.splice(0, 3)) draw();
+  }
+  finishNow();
+}
+
+function finishNow() {
+  for (const draw of unfinished.splice(0)) draw();
+  if (byId('unit').querySelector('.evidence')) byId('unit').removeAttribute('aria-busy');
+}
+
+// Who prints, or looks for text, wants all of it.
+addEventListener('beforeprint', finishNow);
 
 function head(kind, index, around) {
   const step = (row, text, label) => (row === undefined
@@ -35,7 +80,7 @@ function starButton(kind, index) {
     button.setAttribute('aria-pressed', String(on));
     button.textContent = on ? '★' : '☆';
     list.describe();
-    list.draw();
+    list.redraw();
   });
   return button;
 }
@@ -47,7 +92,7 @@ function noteBox(kind, index) {
   box.addEventListener('input', () => {
     marks.set(kind, index, { note: box.value });
     list.describe();
-    list.draw();
+    list.redraw();
   });
   return box;
 }
@@ -79,21 +124,21 @@ function contextsPart(page) {
   if (contexts.length === 0) return part('contexts', 'Strongest contexts', 'It fires nowhere in the scanned text.');
   const ramp = el('span', { class: 'ramp', 'aria-hidden': 'true' });
   const legend = el('span', { class: 'legend' }, 'weak', ramp, `${short(page.scale)}, the strongest shown;`, ' ',
-    el('mark', { class: 't on peak', '--a': 1 }, el('span', { class: 'ink' }, 'peak')), ' underlined');
-  return part('contexts', 'Strongest contexts', legend, el('ol', {}, contexts.map((context) => contextLine(context, page.scale))));
+    el('mark', { class: 't on peak', '--a': 1 }, 'peak'), ' underlined');
+  return part('contexts', 'Strongest contexts', legend, inSteps(el('ol'), contexts, (context) => contextLine(context, page.scale), 90));
 }
 
 // One context: where it stands, its peak's value and its text. Arrow keys walk along the tokens that fire.
 function contextLine(context, scale) {
-  const all = levels(context);
-  const spans = highlighted(context);
-  spans.forEach((span, at) => {
-    span.dataset.value = valueOf(all[at], scale);
-    if (all[at] <= 0) return;
-    span.setAttribute('aria-description', `activation ${span.dataset.value}`);
+  let peak = '0';
+  const spans = highlighted(context, 0, context.t.length, [0, 0], (span, level, at) => {
+    const value = valueOf(level, scale);
+    span.dataset.value = value;
+    if (at === context.p) peak = value;
+    if (level <= 0) return;
+    span.setAttribute('aria-description', `activation ${value}`);
     span.tabIndex = at === context.p ? 0 : -1;
   });
-  const peak = valueOf(all[context.p], scale);
   const where = `document ${context.d}, tokens ${context.s} to ${context.s + context.t.length - 1}`;
   return el('li', { 'data-document': context.d },
     el('span', { class: 'value', title: where }, peak),
@@ -147,7 +192,7 @@ function tokensPart(page) {
   if (t.t.length === 0) return part('tokens', 'Tokens that fire it', 'None.');
   const head = ['Token', 'Count', 'Share', 'Mean', 'Max']
     .map((name, i) => el('th', { scope: 'col', class: i > 0 ? 'number' : undefined }, name));
-  const rows = t.t.map((id, i) => {
+  const row = (id, i) => {
     const share = t.of[i] > 0 ? t.n[i] / t.of[i] : null;
     return el('tr', {},
       el('th', { scope: 'row' }, chip(id)),
@@ -155,10 +200,10 @@ function tokensPart(page) {
       el('td', { class: 'number share', '--share': share ?? 0, title: `${count(t.n[i])} of ${count(t.of[i])}` }, percent(share)),
       el('td', { class: 'number' }, short(t.mean[i])),
       el('td', { class: 'number' }, short(t.max[i])));
-  });
+  };
   const note = 'Most of its total activation first. Share: of all the places where the token stands, how many fire it.';
   return part('tokens', 'Tokens that fire it', note,
-    el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, head)), el('tbody', {}, rows))));
+    el('div', { class: 'scroll' }, el('table', { 'aria-label': 'Tokens that fire it' }, el('thead', {}, el('tr', {}, head)), inSteps(el('tbody'), t.t, row, 60))));
 }
 
 const levelNames = [5, 25, 50, 75, 95, 99];
@@ -179,9 +224,9 @@ function histogramPart(page) {
 
 // Bars over equal bins from low to high; each names its numbers on hover.
 function histogram(bins, low, high, { unit, axis, edge, style, ticks, name }) {
-  const [left, right, top, bottom] = [40, 396, 8, 96];
-  const width = (right - left) / bins.length;
   const most = Math.max(...bins, 1);
+  const [left, right, top, bottom] = [Math.max(40, 12 + 7 * count(most).length), 396, 8, 96];
+  const width = (right - left) / bins.length;
   const at = (bin) => edge(low + ((high - low) * bin) / bins.length);
   const x = (value) => left + ((right - left) * (value - low)) / (high - low || 1);
   const bar = (n, bin) => {
@@ -235,7 +280,7 @@ function logitChart(logits) {
 class Readout {
   constructor(root) {
     this.box = byId('readout');
-    root.addEventListener('pointerover', (event) => this.show(event.target));
+    root.addEventListener('pointerover', (event) => this.show(event.target, event.clientX, event.clientY));
     root.addEventListener('pointerleave', () => this.hide());
     root.addEventListener('focusin', (event) => this.show(event.target));
     root.addEventListener('focusout', () => this.hide());
@@ -243,13 +288,17 @@ class Readout {
     addEventListener('scroll', () => this.hide(), { passive: true, capture: true });
   }
 
-  show(target) {
+  // Beside the line of the token that the pointer is on, or its first one; words that do not fire are many, so there it is the
+  // pointer's place.
+  show(target, x, y) {
     const token = target.closest?.('[data-value]');
     if (!token) return this.hide();
     this.box.textContent = token.dataset.value === '0' ? 'does not fire' : `activation ${token.dataset.value}`;
     this.box.hidden = false;
-    const at = token.getClientRects()[0] ?? token.getBoundingClientRect();
-    const left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - this.box.offsetWidth - 8));
+    const lines = [...token.getClientRects()];
+    const at = lines.find((line) => y >= line.top && y <= line.bottom) ?? lines[0] ?? token.getBoundingClientRect();
+    const start = token.dataset.value === '0' && x !== undefined ? x : at.left;
+    const left = Math.max(8, Math.min(start, document.documentElement.clientWidth - this.box.offsetWidth - 8));
     const above = at.top - this.box.offsetHeight - 6;
     this.box.style.left = `${left}px`;
     this.box.style.top = `${above > 4 ? above : at.bottom + 6}px`;

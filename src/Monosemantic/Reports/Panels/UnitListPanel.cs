@@ -40,7 +40,8 @@ public sealed record UnitTable(
 /// <param name="Vocabulary">Token id to text with nothing hidden in it.</param>
 /// <param name="Dictionary">What bookmarks and notes are kept under in the browser.</param>
 /// <param name="PagesPerBlock">Pages that are unpacked together.</param>
-public sealed record UnitListContent(UnitTable Features, UnitTable Neurons, ImmutableSortedDictionary<int, string> Vocabulary, string Dictionary, int PagesPerBlock);
+/// <param name="TextsPerBlock">Units whose tokens are unpacked together.</param>
+public sealed record UnitListContent(UnitTable Features, UnitTable Neurons, ImmutableSortedDictionary<int, string> Vocabulary, string Dictionary, int PagesPerBlock, int TextsPerBlock);
 
 /// <summary>The list of features and neurons: sorted, searched and opened by the page's script.</summary>
 public sealed class UnitListPanel : Panel<UnitListContent>
@@ -57,7 +58,7 @@ public sealed class UnitListPanel : Panel<UnitListContent>
     public override bool InOverview => false;
 
     /// <inheritdoc/>
-    public override UnitListContent Build(ReportData data) => new(Table(data.Features), Table(data.Neurons), UsedVocabulary(data), KeyOf(data.Run), UnitPagePanel.PagesPerBlock);
+    public override UnitListContent Build(ReportData data) => new(Table(data.Features), Table(data.Neurons), UsedVocabulary(data), KeyOf(data.Run), UnitPagePanel.PagesPerBlock, UnitPagePanel.TextsPerBlock);
 
     /// <inheritdoc/>
     public override Markup Render(UnitListContent content) => Markup.Of($"""

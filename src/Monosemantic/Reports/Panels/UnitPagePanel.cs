@@ -108,6 +108,9 @@ public sealed class UnitPagePanel : Panel<UnitPageContent>
     /// <summary>Pages that are unpacked together.</summary>
     internal const int PagesPerBlock = 64;
 
+    /// <summary>Units whose tokens are unpacked together; whole blocks of pages.</summary>
+    internal const int TextsPerBlock = 8 * PagesPerBlock;
+
     private const double Steps = 1000;
 
     /// <inheritdoc/>
@@ -127,7 +130,12 @@ public sealed class UnitPagePanel : Panel<UnitPageContent>
         <article id="unit" class="unit" tabindex="-1" hidden></article>
         <div id="readout" class="readout" aria-hidden="true" hidden></div>
         <div id="announce" class="unseen" role="status"></div>
-        {Markup.Packed("feature-pages", content.Features, PagesPerBlock)}{Markup.Packed("neuron-pages", content.Neurons, PagesPerBlock)}
+        {Packed("feature", content.Features)}{Packed("neuron", content.Neurons)}
+        """);
+
+    // The tokens apart from the pages: a search looks through them, and through nothing else.
+    private static Markup Packed(string kind, ImmutableArray<UnitPage> pages) => Markup.Of($"""
+        {Markup.Packed($"{kind}-texts", pages.Chunk(TextsPerBlock).Select(UnitTexts.Of))}{Markup.Packed($"{kind}-pages", pages.Select(UnitTexts.Without), PagesPerBlock)}
         """);
 
     private static UnitPage Page(UnitEvidence unit)
