@@ -31,7 +31,7 @@ internal sealed unsafe class MappedShard : IDisposable
         dModel = plan.DModel;
         rowBytes = dtype.RowBytes(dModel);
         Rows = rows;
-        MappedPages.PreferLarge(data, (long)rows * rowBytes);
+        MemoryPages.PreferLarge(data, (long)rows * rowBytes);
     }
 
     /// <summary>Number of rows.</summary>
@@ -64,13 +64,13 @@ internal sealed unsafe class MappedShard : IDisposable
     }
 
     /// <summary>Begins to read rows from the disk.</summary>
-    public void Fetch(int first, int count) => MappedPages.Fetch(Address(first), (long)count * rowBytes);
+    public void Fetch(int first, int count) => MemoryPages.Fetch(Address(first), (long)count * rowBytes);
 
     /// <summary>Gives memory back that rows took.</summary>
-    public void Release(int first, int count) => MappedPages.Release(Address(first), (long)count * rowBytes);
+    public void Release(int first, int count) => MemoryPages.Release(Address(first), (long)count * rowBytes);
 
     /// <summary>Makes sure that rows are in memory.</summary>
-    public void Populate(int first, int count) => MappedPages.Populate(Address(first), (long)count * rowBytes);
+    public void Populate(int first, int count) => MemoryPages.Populate(Address(first), (long)count * rowBytes);
 
     public void Dispose() => file.Dispose();
 

@@ -92,7 +92,7 @@ internal sealed unsafe class EncoderTiles : IDisposable
             if (buffer.numel() >= elements) return buffer;
             buffer.Dispose();
         }
-        return empty(elements, ScalarType.Float32).DetachFromDisposeScope();
+        return TensorMemory.NewFloats(elements).DetachFromDisposeScope();
     }
 
     /// <summary>Frees the tiles' memory.</summary>

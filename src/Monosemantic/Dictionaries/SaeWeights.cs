@@ -149,7 +149,7 @@ internal sealed unsafe class SaeWeights : IDisposable
         return folded;
     }
 
-    private static Tensor NewZeros(params long[] shape) => zeros(shape, dtype: ScalarType.Float32).DetachFromDisposeScope();
+    private static Tensor NewZeros(params long[] shape) => TensorMemory.NewFloats(shape).zero_().DetachFromDisposeScope();
 
     /// <summary>Frees the arrays.</summary>
     public void Dispose()

@@ -27,6 +27,15 @@ public static unsafe class TensorMemory
         return new Span<float>(Address(tensor), checked((int)tensor.numel()));
     }
 
+    /// <summary>A new float32 tensor of unset values, in large pages where it is large and the system has such.</summary>
+    /// <param name="shape">Its dimensions.</param>
+    internal static torch.Tensor NewFloats(params ReadOnlySpan<long> shape)
+    {
+        torch.Tensor tensor = torch.empty(shape, torch.ScalarType.Float32);
+        MemoryPages.PreferLarge((byte*)Address(tensor), tensor.numel() * sizeof(float));
+        return tensor;
+    }
+
     /// <summary>A new float32 tensor with a copy of the values.</summary>
     /// <param name="values">The values, row-major.</param>
     /// <param name="shape">Their dimensions.</param>
