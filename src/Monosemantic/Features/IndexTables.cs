@@ -16,19 +16,20 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
     internal ImmutableArray<IndexTable> Write(string folder)
     {
         UnitEvidence[] all = [.. Features, .. Neurons];
-        return
+        Func<IndexTable>[] tables =
         [
-            Units(UnitKind.Feature, Features).Write(folder, FeatureFile),
-            Units(UnitKind.Neuron, Neurons).Write(folder, NeuronFile),
-            Tokens(all).Write(folder, TokenFile),
-            Contexts(all).Write(folder, ContextFile),
-            Firings(all).Write(folder, FiringFile),
-            Neighbours(all).Write(folder, NeighbourFile),
-            Logits(all).Write(folder, LogitFile),
-            Histograms(all).Write(folder, HistogramFile),
-            new ParquetTable().Add("token", Vocabulary.Keys.ToArray()).Add("text", Vocabulary.Values.ToArray()).Write(folder, VocabularyFile),
-            Run(Card).Write(folder, RunFile),
+            () => Units(UnitKind.Feature, Features).Write(folder, FeatureFile),
+            () => Units(UnitKind.Neuron, Neurons).Write(folder, NeuronFile),
+            () => Tokens(all).Write(folder, TokenFile),
+            () => Contexts(all).Write(folder, ContextFile),
+            () => Firings(all).Write(folder, FiringFile),
+            () => Neighbours(all).Write(folder, NeighbourFile),
+            () => Logits(all).Write(folder, LogitFile),
+            () => Histograms(all).Write(folder, HistogramFile),
+            () => new ParquetTable().Add("token", Vocabulary.Keys.ToArray()).Add("text", Vocabulary.Values.ToArray()).Write(folder, VocabularyFile),
+            () => Run(Card).Write(folder, RunFile),
         ];
+        return [.. Task.WhenAll(tables.Select(Task.Run)).GetAwaiter().GetResult()];
     }
 
     /// <summary>What stands in the columns kind.</summary>
@@ -101,7 +102,7 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
     {
         var rows = units.SelectMany(InBands).ToArray();
         int[] lengths = Column(rows, row => row.Context.Tokens.Length);
-        return Keyed(rows, row => row.Unit)
+        return Keyed(rows, row => row.Unit, searched: true)
             .Add("band", Column(rows, row => row.Band))
             .AddNullable("low", Column(rows, row => row.Group?.Low))
             .AddNullable("high", Column(rows, row => row.Group?.High))
@@ -178,7 +179,7 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
     private static IEnumerable<(UnitEvidence Unit, bool Promoted, int Rank, LogitEffect Effect)> Ranked(UnitEvidence unit, bool promoted, ImmutableArray<LogitEffect> effects) =>
         effects.Select((effect, rank) => (unit, promoted, rank, effect));
 
-    private static ParquetTable Keyed<T>(T[] rows, Func<T, UnitEvidence> unit) => new ParquetTable()
+    private static ParquetTable Keyed<T>(T[] rows, Func<T, UnitEvidence> unit, bool searched = false) => new ParquetTable(searched)
         .Add("kind", Column(rows, row => NameOf(unit(row).Kind)))
         .Add("unit", Column(rows, row => unit(row).Index));
 
