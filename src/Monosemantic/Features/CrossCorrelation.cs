@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
@@ -131,25 +132,51 @@ internal sealed unsafe class CrossCorrelation
 
     private void AddColumns(float* x, int[] kept, int first, double[] about)
     {
-        int count = Math.Min(Columns, width - first);
-        double* moved = stackalloc double[Columns];
-        for (int i = 0; i < kept.Length; i++)
+        fixed (double* from = about, into = products, by = shift, sum = sums, square = squares)
         {
-            float* row = x + ((long)kept[i] * width) + first;
-            for (int j = 0; j < count; j++) moved[j] = row[j] - shift[first + j];
-            for (int j = 0; j < Columns; j++)
-            {
-                about[(i * Columns) + j] = moved[j];
-                sums[first + j] += moved[j];
-                squares[first + j] += moved[j] * moved[j];
-            }
-        }
-        fixed (double* from = about, into = products)
-        {
+            if (width - first >= Columns) MoveWhole(x + first, kept, by + first, from, sum + first, square + first);
+            else MoveLast(x + first, kept, by + first, from, sum + first, square + first);
             for (int unit = 0; unit < units; unit++) AddProducts(unit, from, into + ((long)unit * padded) + first);
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void MoveWhole(float* x, int[] kept, double* by, double* about, double* sum, double* square)
+    {
+        Vector256<double> byLow = Vector256.Load(by), byHigh = Vector256.Load(by + 4), sumLow = Vector256.Load(sum), sumHigh = Vector256.Load(sum + 4);
+        Vector256<double> squareLow = Vector256.Load(square), squareHigh = Vector256.Load(square + 4);
+        for (int i = 0; i < kept.Length; i++, about += Columns)
+        {
+            (Vector256<double> low, Vector256<double> high) = Vector256.Widen(Vector256.Load(x + ((long)kept[i] * width)));
+            (low, high) = (low - byLow, high - byHigh);
+            low.Store(about);
+            high.Store(about + 4);
+            (sumLow, sumHigh) = (sumLow + low, sumHigh + high);
+            (squareLow, squareHigh) = (squareLow + (low * low), squareHigh + (high * high));
+        }
+        sumLow.Store(sum);
+        sumHigh.Store(sum + 4);
+        squareLow.Store(square);
+        squareHigh.Store(square + 4);
+    }
+
+    // The dimensions behind the last whole eight; the rest of their eight stays 0.
+    private void MoveLast(float* x, int[] kept, double* by, double* about, double* sum, double* square)
+    {
+        int count = width % Columns;
+        for (int i = 0; i < kept.Length; i++, about += Columns)
+        {
+            float* row = x + ((long)kept[i] * width);
+            for (int j = 0; j < Columns; j++)
+            {
+                double moved = about[j] = j < count ? row[j] - by[j] : 0;
+                sum[j] += moved;
+                square[j] += moved * moved;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddProducts(int unit, double* about, double* into)
     {
         int end = starts[unit + 1];

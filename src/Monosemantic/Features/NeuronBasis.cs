@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 
@@ -109,17 +112,25 @@ public sealed class NeuronBasis
     }
 
     // NaN goes in too, so that the scan can refuse it by name. Bits of positive floats sort as the floats do.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int Above(ReadOnlySpan<float> x, float bar, Span<ulong> keys)
     {
-        int passed = 0;
-        for (int j = 0; j < x.Length; j++)
+        int passed = 0, j = 0, lanes = Vector256<float>.Count;
+        for (; j <= x.Length - lanes; j += lanes)
         {
-            float activation = ActivationOf(x, j);
-            if (activation <= bar) continue;
-            keys[passed++] = ((ulong)(BitConverter.SingleToUInt32Bits(activation) & 0x7FFFFFFF) << 32) | (uint)~j;
+            Vector256<float> activations = Vector256.Create(x[j..]);
+            if (mean is not null) activations = (activations - Vector256.Create(mean.AsSpan(j))) * Vector256.Create(scale.AsSpan(j));
+            uint at = ~Vector256.LessThanOrEqual(activations, Vector256.Create(bar)).ExtractMostSignificantBits() & 0xFF;
+            for (; at != 0; at &= at - 1) keys[passed++] = KeyOf(x, j + BitOperations.TrailingZeroCount(at));
+        }
+        for (; j < x.Length; j++)
+        {
+            if (!(ActivationOf(x, j) <= bar)) keys[passed++] = KeyOf(x, j);
         }
         return passed;
     }
+
+    private ulong KeyOf(ReadOnlySpan<float> x, int j) => ((ulong)(BitConverter.SingleToUInt32Bits(ActivationOf(x, j)) & 0x7FFFFFFF) << 32) | (uint)~j;
 
     private float ActivationOf(ReadOnlySpan<float> x, int j) => mean is null ? x[j] : (x[j] - mean[j]) * scale![j];
 
