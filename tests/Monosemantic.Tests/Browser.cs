@@ -71,13 +71,14 @@ public sealed class Browser : IAsyncDisposable
         return new(playwright, context, profile);
     }
 
-    /// <summary>Opens a file from disk, with an anchor such as <c>#feature=3</c> if given.</summary>
+    /// <summary>Opens a file from disk, with an anchor such as <c>#feature=3</c> if given, whose page is then drawn to its end.</summary>
     public async Task OpenAsync(string path, string anchor = "")
     {
         // A change of anchor alone would not load the file again.
         await Page.GotoAsync("about:blank");
         Requests.Clear();
         await Page.GotoAsync(new Uri(path).AbsoluteUri + anchor);
+        if (anchor.Contains('=')) await WaitUntilAsync("document.querySelector('#unit:not([aria-busy])')?.textContent.trim().length > 0");
     }
 
     /// <summary>The texts of all elements that a selector finds.</summary>

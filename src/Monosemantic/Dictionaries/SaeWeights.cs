@@ -149,7 +149,13 @@ internal sealed unsafe class SaeWeights : IDisposable
         return folded;
     }
 
-    private static Tensor NewZeros(params long[] shape) => TensorMemory.NewFloats(shape).zero_().DetachFromDisposeScope();
+    private static Tensor NewZeros(params long[] shape)
+    {
+        Tensor values = TensorMemory.NewFloats(shape);
+        // What it returns is another handle of the same tensor.
+        values.zero_().Dispose();
+        return values.DetachFromDisposeScope();
+    }
 
     /// <summary>Frees the arrays.</summary>
     public void Dispose()
