@@ -4,7 +4,7 @@ using Monosemantic.Reports;
 
 namespace Monosemantic.Tests.Reports;
 
-/// <summary>What is shown where there is room for it, and where there is not.</summary>
+/// <summary>What is shown where there is room for it, and where there is not; what happens where the list is drawn anew.</summary>
 [Trait("kind", "slow")]
 public sealed class ReportLayoutBrowserTests(ReportBrowserTests.Opened opened) : IClassFixture<ReportBrowserTests.Opened>
 {
@@ -13,6 +13,18 @@ public sealed class ReportLayoutBrowserTests(ReportBrowserTests.Opened opened) :
     private IPage Page => Browser.Page;
 
     private ReportData Data => opened.Data;
+
+    [Fact]
+    public async Task Row_that_is_drawn_anew_while_it_is_pressed_opens_all_the_same()
+    {
+        await Browser.OpenAsync(opened.Path, "#features");
+        await Page.HoverAsync("tr[data-place='2']");
+        string index = (await Page.GetAttributeAsync("tr[data-place='2']", "data-index"))!;
+        await Page.Mouse.DownAsync();
+        await Browser.EvaluateAsync<bool>("(rows => (rows.replaceChildren(...[...rows.children].map(row => row.cloneNode(true))), true))(document.querySelector('#rows tbody'))");
+        await Page.Mouse.UpAsync();
+        Assert.Equal($"#feature={index}", await Browser.EvaluateAsync<string>("location.hash"));
+    }
 
     [Theory]
     [InlineData("purity")]

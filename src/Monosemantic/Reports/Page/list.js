@@ -92,7 +92,9 @@ class List {
     this.table.tHead.append(el('tr', { 'aria-rowindex': 1 }, columns.map((column) => this.heading(column))));
     this.box.addEventListener('scroll', () => this.draw(), { passive: true });
     new ResizeObserver(() => this.draw()).observe(this.box);
-    this.body.addEventListener('click', (event) => this.clicked(event));
+    this.body.addEventListener('click', (event) => this.choose(event.target.closest('tr[data-place]')));
+    this.body.addEventListener('pointerdown', (event) => (this.pressed = event.button === 0 ? event.target : undefined));
+    this.body.addEventListener('pointerup', (event) => this.released(event.target.closest('tr[data-place]')));
     this.tools();
     for (const kind of Object.values(kinds)) kind.arrived = (searchable) => this.arrived(kind, searchable);
   }
@@ -278,8 +280,14 @@ class List {
     else this.table.removeAttribute('aria-activedescendant');
   }
 
-  clicked(event) {
-    const row = event.target.closest('tr[data-place]');
+  // A row that was drawn anew under the pointer since it was pressed gets no click from the browser.
+  released(row) {
+    const { pressed } = this;
+    this.pressed = undefined;
+    if (pressed && !pressed.isConnected && pressed.closest('tr[data-place]')?.dataset.index === row?.dataset.index) this.choose(row);
+  }
+
+  choose(row) {
     if (!row) return;
     this.active = Number(row.dataset.place);
     this.point();
