@@ -6,12 +6,9 @@ namespace Monosemantic.Activations;
 /// </summary>
 internal sealed class BatchBuffer(int rows, int dModel)
 {
-    // Less than that is done before another thread has begun.
-    private const int ShareBytes = 1 << 19;
-
     private readonly List<(IRowWindow Window, int First, int Count)> sources = [];
     private readonly List<(IRowWindow Window, int First, int Count, int At)> shares = [];
-    private readonly int rowsOfShare = Math.Max(1, ShareBytes / (dModel * sizeof(float)));
+    private readonly int rowsOfShare = Math.Max(1, ParallelRows.LeastBytes / (dModel * sizeof(float)));
     private float[]? values;
     private RowOrigins? origins;
     private RowsInPlace? inPlace;

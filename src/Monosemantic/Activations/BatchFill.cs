@@ -10,9 +10,6 @@ namespace Monosemantic.Activations;
 /// <param name="plan">Decides which rows go there; null where there are no more. Called once.</param>
 internal sealed class BatchFill(BatchBuffer buffer, Func<ActivationBatch?> plan) : IThreadPoolWorkItem
 {
-    // A few threads take all that memory gives.
-    private const int MostThreads = 4;
-
     private readonly Lock gate = new();
     private ExceptionDispatchInfo? failure;
     private ActivationBatch? batch;
@@ -23,7 +20,7 @@ internal sealed class BatchFill(BatchBuffer buffer, Func<ActivationBatch?> plan)
     public static BatchFill Start(BatchBuffer buffer, Func<ActivationBatch?> plan)
     {
         var fill = new BatchFill(buffer, plan);
-        int helpers = Math.Max(1, Math.Min(MostThreads, Environment.ProcessorCount) - 1);
+        int helpers = Math.Max(1, ParallelRows.Threads - 1);
         for (int i = 0; i < helpers; i++) ThreadPool.UnsafeQueueUserWorkItem(fill, preferLocal: false);
         return fill;
     }

@@ -6,7 +6,7 @@ using Parquet.Schema;
 namespace Monosemantic.Features;
 
 /// <summary>Columns of equal length as a Parquet file; the same columns give the same bytes.</summary>
-/// <param name="searched">Whether whole columns of text are searched: half as large again, and read in two thirds of the time.</param>
+/// <param name="searched">Whether whole columns of text are searched: half as large again, and read in three quarters of the time.</param>
 internal sealed class ParquetTable(bool searched = false)
 {
     private const int RowsPerGroup = 1 << 14;
