@@ -92,18 +92,26 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
     /// <summary>Whether two rows are of one uninterrupted stretch of a document.</summary>
     internal bool SameRun(int row, int other) => runs[row] == runs[other];
 
-    /// <summary>The stretch of text around one of a unit's firings.</summary>
-    internal ContextEvidence ContextAt(int unit, int peak, FeatureScanOptions options)
+    /// <summary>Copies the stretch of text around one of a unit's firings, and the unit's activation at each of its tokens.</summary>
+    /// <param name="unit">The unit.</param>
+    /// <param name="peak">Row of the firing.</param>
+    /// <param name="options">How far the stretch reaches.</param>
+    /// <param name="text">Gets the token ids.</param>
+    /// <param name="activations">Gets the activations, 0 where the unit does not fire.</param>
+    /// <returns>Tokens before the peak, and tokens in all.</returns>
+    internal (int Before, int Length) CopyContext(int unit, int peak, FeatureScanOptions options, Span<int> text, Span<float> activations)
     {
         int first = peak, last = peak;
         while (first > 0 && peak - first < options.Before && SameRun(first - 1, peak)) first--;
         while (last < Rows - 1 && last - peak < options.After && SameRun(last + 1, peak)) last++;
-        var activations = new float[last - first + 1];
+        int length = last - first + 1;
+        tokens.AsSpan(first, length).CopyTo(text);
+        activations[..length].Clear();
         ReadOnlySpan<int> rows = RowsOf(unit);
         ReadOnlySpan<float> values = ValuesOf(unit);
         int at = rows.BinarySearch(first);
         for (int i = at < 0 ? ~at : at; i < rows.Length && rows[i] <= last; i++) activations[rows[i] - first] = values[i];
-        return new(documents[peak], positions[first], peak - first, [.. tokens.AsSpan(first..(last + 1))], ImmutableArray.Create(activations));
+        return (peak - first, length);
     }
 
     /// <summary>The tokens that tell whether the text around a row is that of another context.</summary>

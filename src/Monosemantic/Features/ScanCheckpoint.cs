@@ -10,7 +10,7 @@ namespace Monosemantic.Features;
 /// <param name="every">Time between two savings; each takes as long as writing the scan's memory to the disk.</param>
 public sealed class ScanCheckpoint(string path, string identity, TimeSpan every)
 {
-    private const int Version = 1;
+    private const int Version = 2;
     private readonly Stopwatch since = Stopwatch.StartNew();
 
     /// <summary>Forgets the state, once the scan is finished.</summary>

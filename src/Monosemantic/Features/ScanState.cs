@@ -19,16 +19,4 @@ internal static class ScanState
         state.BaseStream.ReadExactly(MemoryMarshal.AsBytes(values.AsSpan()));
         return values;
     }
-
-    internal static void WriteContext(this BinaryWriter state, ContextEvidence context)
-    {
-        state.Write(context.Document);
-        state.Write(context.Start);
-        state.Write(context.Peak);
-        state.WriteAll(context.Tokens.AsSpan());
-        state.WriteAll(context.Activations.AsSpan());
-    }
-
-    internal static ContextEvidence ReadContext(this BinaryReader state) =>
-        new(state.ReadInt32(), state.ReadInt32(), state.ReadInt32(), ImmutableCollectionsMarshal.AsImmutableArray(state.ReadAll<int>()), ImmutableCollectionsMarshal.AsImmutableArray(state.ReadAll<float>()));
 }

@@ -7,7 +7,7 @@ namespace Monosemantic.Features;
 internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bins, int tokenLimit)
 {
     private readonly TallyTable tokens = new(tokenLimit);
-    private readonly StrongestContexts contexts = new(options);
+    private readonly RankedContexts contexts = new(options, options.Contexts);
     private readonly RandomDraws draws = new(options);
     private readonly QuantileSketch sketch = new();
     private readonly long[] histogram = new long[bins.Count];
@@ -65,7 +65,7 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
             HistogramLow = options.HistogramLow + ((double)firstBin / options.BinsPerDecade),
             HistogramHigh = options.HistogramLow + ((double)(firstBin + shown) / options.BinsPerDecade),
             Tokens = ranked.ToImmutable(),
-            Contexts = contexts.Ranked,
+            Contexts = contexts.All(),
             Groups = Firings == 0 ? [] : ContextGroups.Of(sketch, draws.Contexts, max, Firings, options),
             Sample = draws.Firings,
             Promoted = logits.Promoted,
@@ -128,18 +128,20 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
 
     private ulong Priority(ScanBuffer buffer, int row) => RandomDraws.PriorityOf(options.Seed, unit, buffer.DocumentAt(row), buffer.PositionAt(row));
 
-    // Largest first: bits of positive floats sort as the floats do. Among equals in file order.
+    // The strongest first, among equals in file order.
     private void Rank(ScanBuffer buffer, ReadOnlySpan<int> rows, ReadOnlySpan<float> values, int first, int last, ChunkOrder order)
     {
         order.Clear();
         for (int i = first; i < last; i++)
         {
-            if (contexts.Admits(values[i])) order.Add(((ulong)~BitConverter.SingleToUInt32Bits(values[i]) << 32) | (uint)i, i);
+            ulong rank = RankedContexts.RankOf(values[i]);
+            if (contexts.Admits(rank)) order.Add((rank << 32) | (uint)i, i);
         }
         foreach (int i in order.Sorted())
         {
-            if (!contexts.Admits(values[i])) return;
-            if (IsPeak(buffer, rows, values, i)) contexts.Offer(buffer, unit, rows[i], values[i]);
+            ulong rank = RankedContexts.RankOf(values[i]);
+            if (!contexts.Admits(rank)) return;
+            if (IsPeak(buffer, rows, values, i)) contexts.Offer(rank, buffer, unit, rows[i]);
         }
     }
 
