@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace Monosemantic.Cli;
 
@@ -20,6 +21,21 @@ internal static class CommonOptions
         });
         return option;
     }
+
+    /// <summary>Refuses a number that makes no sense.</summary>
+    /// <param name="option">The option.</param>
+    /// <param name="holds">Whether a number will do.</param>
+    /// <param name="range">What it must be, such as <c>at least 1</c>.</param>
+    internal static Option<T> Require<T>(this Option<T> option, Func<T, bool> holds, string range)
+    {
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.GetValue(option) is { } value && !holds(value)) result.AddError(string.Create(CultureInfo.InvariantCulture, $"{option.Name} is {value}; it must be {range}."));
+        });
+        return option;
+    }
+
+    internal static Option<int> AtLeast(this Option<int> option, int least) => option.Require(value => value >= least, $"at least {least}");
 
     internal static Option<string[]> Set() => new("--set") { Description = "override one setting by its key; may be given several times", HelpName = "key=value", AllowMultipleArgumentsPerToken = false };
 

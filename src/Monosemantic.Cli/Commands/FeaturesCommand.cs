@@ -108,5 +108,5 @@ internal static class FeaturesCommand
 
     private static Argument<int> Feature() => new("N") { Description = "index of the feature" };
 
-    private static Option<int> Limit() => new("--limit") { Description = "most rows to show", DefaultValueFactory = _ => 20, HelpName = "N" };
+    private static Option<int> Limit() => new Option<int>("--limit") { Description = "most rows to show", DefaultValueFactory = _ => 20, HelpName = "N" }.AtLeast(1);
 }

@@ -14,10 +14,7 @@ internal static class ForwardCommand
         var hooks = new Option<string[]>("--hooks") { Description = "hook points whose values are wanted, separated by commas", HelpName = "NAME,NAME", AllowMultipleArgumentsPerToken = true };
         var logits = new Option<bool>("--logits") { Description = "write the logits [b, t, vocabulary] too" };
         var batch = new Option<int>("--batch") { Description = "sequences that go through the model at a time", DefaultValueFactory = _ => 8, HelpName = "N" };
-        batch.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < 1) result.AddError("--batch must be at least 1.");
-        });
+        batch.AtLeast(1);
         Option<string> output = CommonOptions.NotEmpty(new("--out") { Description = "the safetensors file to write: one tensor for each hook point, loss_per_token, logits", Required = true, HelpName = "FILE" });
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(

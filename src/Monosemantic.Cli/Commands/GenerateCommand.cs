@@ -18,9 +18,9 @@ internal static class GenerateCommand
         var topP = new Option<double>("--top-p") { Description = "choose only among the likeliest tokens that together have this probability", DefaultValueFactory = _ => 1, HelpName = "P" };
         Option<long> seed = CommonOptions.Seed();
         Option<bool> json = CommonOptions.Json();
-        Require(count, value => value >= 1, "--tokens must be at least 1.");
-        Require(temperature, value => value >= 0 && double.IsFinite(value), "--temperature must be 0 or more.");
-        Require(topP, value => value is > 0 and <= 1, "--top-p must be above 0 and at most 1.");
+        count.AtLeast(1);
+        temperature.Require(value => value >= 0 && double.IsFinite(value), "0 or more");
+        topP.Require(value => value is > 0 and <= 1, "above 0 and at most 1");
         var command = new ToolCommand(
             "generate",
             "Continues a text with a model, token by token.",
@@ -39,9 +39,4 @@ internal static class GenerateCommand
         });
         return command;
     }
-
-    private static void Require<T>(Option<T> option, Func<T, bool> holds, string otherwise) => option.Validators.Add(result =>
-    {
-        if (result.Tokens.Count > 0 && !holds(result.GetValueOrDefault<T>())) result.AddError(otherwise);
-    });
 }

@@ -14,6 +14,7 @@ internal static class ReportCommand
         Option<string> output = CommonOptions.NotEmpty(new("--out") { Description = "the HTML file to write", DefaultValueFactory = _ => "report.html", HelpName = "FILE" });
         Option<int> largest = new("--max-file") { Description = "largest single file in MB; above it the report is a page and a folder of the features' pages beside it", DefaultValueFactory = _ => (int)(HtmlReport.LargestFile / 1_000_000), HelpName = "MB" };
         Option<bool> json = CommonOptions.Json();
+        largest.AtLeast(0);
         var command = new ToolCommand(
             "report",
             "Writes one self-contained HTML page (above --max-file, a page and a folder): opens from disk, needs no network. The same index gives the same bytes.",

@@ -13,10 +13,12 @@ internal static class ScanCommand
         Option<string> model = CommonOptions.Directory("--model", "the model, with its tokenizer"), output = CommonOptions.Out("where the feature index goes");
         var metrics = new Option<string?>("--metrics") { Description = "a metrics.json to keep with the evidence", HelpName = "FILE" };
         var without = new Option<bool>("--no-neurons") { Description = "leave the raw neurons out" };
-        var ablated = new Option<int>("--ablate") { Description = "strongest contexts of each feature at which its effect on the next token's loss is measured", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var ablated = new Option<int>("--ablate") { Description = "strongest contexts of each feature at which its effect on the next token's loss is measured; 0 for none", DefaultValueFactory = _ => 3, HelpName = "N" };
         var every = new Option<double>("--save-every") { Description = "seconds between two savings of the state that --resume goes on from", DefaultValueFactory = _ => 60, HelpName = "S" };
         Option<long> seed = CommonOptions.Seed();
         Option<bool> neurons = new("--neurons") { Description = "scan the raw neurons too (they are, unless --no-neurons is given)" }, resume = CommonOptions.Resume(), json = CommonOptions.Json();
+        ablated.AtLeast(0);
+        every.Require(value => value >= 0 && value <= TimeSpan.MaxValue.TotalSeconds, "0 or more");
         var command = new ToolCommand(
             "scan",
             "Finds what fires each feature (and each raw neuron) in one pass: tokens, contexts, neighbours, effects; and writes it as an index of Parquet files.",

@@ -85,13 +85,12 @@ internal static class StoreCommand
     private static ToolCommand Sample()
     {
         Argument<string> folder = Folder();
-        var rows = new Option<int>("--rows") { Description = "how many rows", DefaultValueFactory = _ => 10, HelpName = "N" };
+        Option<int> rows = new Option<int>("--rows") { Description = "how many rows", DefaultValueFactory = _ => 10, HelpName = "N" }.AtLeast(1);
         Option<long> seed = CommonOptions.Seed();
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand("sample", "Shows some rows of an activation store, drawn at random; with --json their values too.", "monosemantic store sample activations/demo/store --rows 20") { folder, rows, seed, json };
         command.SetAction(parsed =>
         {
-            if (parsed.GetValue(rows) < 1) throw new UserErrorException($"--rows is {parsed.GetValue(rows)}; it must be at least 1", "10 is usual");
             using ActivationStore store = ActivationStore.Open(parsed.GetRequiredValue(folder));
             IReadOnlyList<SampledRow> drawn = SampledRow.Draw(store, parsed.GetValue(rows), parsed.GetValue(seed));
             if (parsed.GetValue(json)) Console.Out.Write(JsonFile.ToText(drawn));

@@ -70,7 +70,7 @@ public static class AblationEffects
         int last = batch[0].Context.Peak, width = sae.Config.DModel;
         long[] ids = [.. batch.SelectMany(probe => probe.Context.Tokens[..(last + 2)].Select(id => (long)id))];
         Tensor tokens = tensor(ids, [batch.Length, last + 2]), peak = tokens.narrow(1, last, 1), next = tokens.select(1, last + 1);
-        if (last > 0) model.Continue(tokens.narrow(1, 0, last), seen, onlyLast: true).Dispose();
+        if (last > 0) model.Read(tokens.narrow(1, 0, last), seen);
         Tensor? contribution = null;
         Tensor Keep(HookPoint _, Tensor value)
         {

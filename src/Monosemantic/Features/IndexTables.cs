@@ -9,6 +9,9 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
     internal const string TokenFile = "tokens.parquet", ContextFile = "contexts.parquet", LogitFile = "logits.parquet", VocabularyFile = "vocabulary.parquet";
     internal const string FiringFile = "firings.parquet", NeighbourFile = "neighbours.parquet";
 
+    // By token: each is looked up once here, and in the tables of contexts a million times.
+    private readonly string[] texts = [.. Enumerable.Range(0, Vocabulary.IsEmpty ? 0 : Vocabulary.Keys.Last() + 1).Select(token => FeatureIndex.TextOf(token, Vocabulary))];
+
     /// <summary>File names of the tables.</summary>
     internal static ImmutableArray<string> Names { get; } =
         [FeatureFile, NeuronFile, TokenFile, ContextFile, FiringFile, NeighbourFile, LogitFile, HistogramFile, VocabularyFile, RunFile];
@@ -183,7 +186,7 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
         .Add("kind", Column(rows, row => NameOf(unit(row).Kind)))
         .Add("unit", Column(rows, row => unit(row).Index));
 
-    private string Text(int token) => FeatureIndex.TextOf(token, Vocabulary);
+    private string Text(int token) => (uint)token < (uint)texts.Length ? texts[token] : FeatureIndex.TextOf(token, Vocabulary);
 
     private static TValue[] Column<TRow, TValue>(IReadOnlyList<TRow> rows, Func<TRow, TValue> value)
     {

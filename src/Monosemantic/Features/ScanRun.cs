@@ -29,7 +29,7 @@ public sealed record ScanConfig
     public bool Neurons { get; init; } = true;
 
     /// <summary>Contexts of each feature, from the strongest, at which its effect on the next token's loss is measured; 0 for none.</summary>
-    public int AblatedContexts { get; init; } = 1;
+    public int AblatedContexts { get; init; } = 3;
 
     /// <summary>Seed of the random draws of firings and contexts.</summary>
     public long Seed { get; init; }

@@ -26,6 +26,7 @@ internal static class Attention
         }
         (k, v) = (k.transpose(1, 2), v.transpose(1, 2));
         if (pass.Cache is { } cache) (k, v) = cache.Extend(layer, k, v);
+        if (pass.EndsWithKeys(layer)) return null;
         if (AttentionPattern.Attend(pass, layer, q.transpose(1, 2), k, v) is not { } attended) return null;
         Tensor z = pass.At(HookSite.AttnZ, layer, attended.transpose(1, 2));
         if (taps.Finished) return null;

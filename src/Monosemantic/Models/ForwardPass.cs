@@ -34,6 +34,12 @@ internal sealed class ForwardPass
     /// <summary>Keys and values of earlier passes; null where this pass is the only one.</summary>
     internal KeyValueCache? Cache { get; init; }
 
+    /// <summary>Whether nothing is wanted of the tokens but that the cache takes them in: the last block then ends with its keys and values.</summary>
+    internal bool OnlySeen { get; init; }
+
+    /// <summary>Whether the pass ends once a block's keys and values are in the cache.</summary>
+    internal bool EndsWithKeys(int layer) => OnlySeen && layer == Config.Layers - 1;
+
     /// <summary>The rotation of a block's queries and keys, or null where it has none.</summary>
     internal RotaryTurn? Turn(int layer) => Config.Attention[layer].Rotary is { } rotary ? turns[rotary] : null;
 

@@ -115,6 +115,17 @@ public sealed class Transformer : IDisposable
     /// <returns>Logits of the last position [b, vocabulary].</returns>
     internal Tensor ContinueHooked(Tensor tokens, KeyValueCache cache, Hook hook, HookPoint at) => Continued(tokens, cache, new HookTaps(hook, CheckedSet([at])), onlyLast: true);
 
+    /// <summary>Lets a cache take in tokens that follow those it holds, and predicts nothing from them.</summary>
+    /// <param name="tokens">The new token ids [b, t] int64.</param>
+    /// <param name="cache">What was seen before; extended by the new tokens.</param>
+    internal void Read(Tensor tokens, KeyValueCache cache)
+    {
+        CheckTokens(tokens, cache.Length);
+        using var scope = NewDisposeScope();
+        _ = Residual(tokens, new ForwardPass(Config, HookTaps.None, cache.Length, tokens.shape[1]) { Cache = cache, OnlySeen = true });
+        cache.Advance(tokens.shape[1]);
+    }
+
     private Tensor Continued(Tensor tokens, KeyValueCache cache, HookTaps taps, bool onlyLast)
     {
         ArgumentNullException.ThrowIfNull(cache);

@@ -11,7 +11,7 @@ const columns = [
   numeric('firings', 'Firings', 'firings', count, 'scanned tokens at which it fires'),
   numeric('mean', 'Mean', 'mean activation', short, 'mean activation where it fires'),
   numeric('max', 'Max', 'max activation', short, 'largest activation'),
-  { ...numeric('ablation', 'Δ loss', 'loss without it', short, 'rise of the next token\'s loss without it at its strongest context, nats'), optional: true },
+  { ...numeric('ablation', 'Δ loss', 'loss without it', short, 'mean rise of the next token\'s loss without it at its strongest contexts, nats'), optional: true },
   score('purity', 'Purity', 'purity', percent, 'largest share of its firings on one token'),
   score('consistency', 'Consistent', 'consistency', short, 'overlap of the tokens of its weaker firings with those of the strongest: 1 means the same ones'),
   score('byToken', 'By token', 'predictable by token', percent, 'share of the entropy of its firing that the token explains'),

@@ -106,7 +106,7 @@ function numbers(kind, row) {
     fact('Firings', count(c.firings[row]), 'scanned tokens at which it fires'),
     fact('Mean', short(c.mean[row]), 'mean activation where it fires'),
     fact('Max', short(c.max[row]), 'largest activation'),
-    c.ablation[row] === null ? [] : fact('Loss without it', signed(c.ablation[row]), 'rise of the next token\'s loss in nats at its strongest context when its contribution is taken away'),
+    c.ablation[row] === null ? [] : fact('Loss without it', signed(c.ablation[row]), 'mean rise of the next token\'s loss in nats at its strongest contexts when its contribution is taken away'),
     scored('Purity', c.purity[row], percent, 'largest share of its firings on one token'),
     scored('Consistency', c.consistency[row], short, 'overlap of the tokens of its weaker firings with those of the strongest: 1 means the same ones'),
     scored('Predicted by token', c.byToken[row], percent, 'share of the entropy of its firing that the token explains on held-out rows'),
