@@ -297,6 +297,8 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         Assert.Equal(contexts, await Browser.TextsAsync("#unit .contexts .text"));
         string[] peaks = [.. unit.Contexts.Select(c => Word(Text(c.Tokens[c.Peak])))];
         Assert.Equal(peaks, await Browser.TextsAsync("#unit .contexts .text .peak"));
+        string[] effects = [.. unit.Contexts.Where(c => c.AblationLoss is not null).Select(c => Change(Numbers.Rounded(c.AblationLoss, 3)!.Value))];
+        Assert.Equal(effects, await Browser.TextsAsync("#unit .contexts .effect"));
         int firing = unit.Contexts.Sum(c => c.Activations.Count(a => a > 0));
         Assert.Equal(firing, await Page.Locator("#unit .contexts .text .on").CountAsync());
         string[] random = [.. unit.Groups.SelectMany(g => g.Contexts).Select(c => string.Concat(c.Tokens.Select(Text)))];
@@ -306,6 +308,8 @@ public sealed class ReportBrowserTests(ReportBrowserTests.Opened opened) : IClas
         string[] promoted = [.. unit.Promoted.Select(e => Marked(Text(e.Token)) + "+" + Numbers.Short(e.Logit))];
         Assert.Equal(promoted, await Browser.TextsAsync("#unit .logits .up tbody tr"));
     }
+
+    private static string Change(double value) => string.Create(CultureInfo.InvariantCulture, $"Δ {(Math.Abs(value) < 0.005 ? "" : value > 0 ? "+" : "−")}{Math.Abs(value):F2}");
 
     private static string[] Shown(UnitEvidence unit) =>
         [Numbers.Percent(unit.Density), Numbers.Count(unit.Firings), Numbers.Short(unit.Mean), Numbers.Short(unit.Max), .. unit.AblationLoss is { } loss ? new[] { $"+{Numbers.Short(loss)}" } : [], .. Scores(unit), $"{Numbers.Short(unit.TokenEntropy)} bits"];

@@ -144,4 +144,6 @@ document.addEventListener('keydown', (event) => {
 addEventListener('hashchange', route);
 route();
 drawMap();
+// Where pages are missing, that is said when one is opened.
+rehearse(kinds.feature).catch(() => {});
 if (byId('explore-chart')) new Explorer(byId('explore-chart'), kinds.feature);

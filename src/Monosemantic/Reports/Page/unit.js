@@ -55,6 +55,19 @@ function finishNow() {
   if (byId('unit').querySelector('.evidence')) byId('unit').removeAttribute('aria-busy');
 }
 
+// The first page that is opened would have to wait for its code to be made ready: that is done before, when nobody is waiting.
+async function rehearse(kind) {
+  if (kind.size === 0) return;
+  await idle();
+  const page = await kind.load(0);
+  for (const part of [contextsPart, histogramPart, tokensPart, logitsPart, groupsPart, neighboursPart]) {
+    await idle();
+    if (opened > 0) return;
+    part(page);
+    unfinished.length = 0;
+  }
+}
+
 // Who prints, or looks for text, wants all of it.
 addEventListener('beforeprint', finishNow);
 
@@ -124,7 +137,8 @@ function contextsPart(page) {
   if (contexts.length === 0) return part('contexts', 'Strongest contexts', 'It fires nowhere in the scanned text.');
   const ramp = el('span', { class: 'ramp', 'aria-hidden': 'true' });
   const legend = el('span', { class: 'legend' }, 'weak', ramp, `${short(page.scale)}, the strongest shown;`, ' ',
-    el('mark', { class: 't on peak', '--a': 1 }, 'peak'), ' underlined');
+    el('mark', { class: 't on peak', '--a': 1 }, 'peak'), ' underlined',
+    contexts.some((context) => context.x !== undefined) ? el('span', {}, 'Δ: change of the next token\'s loss without it, nats') : []);
   return part('contexts', 'Strongest contexts', legend, inSteps(el('ol'), contexts, (context) => contextLine(context, page.scale), 90));
 }
 
@@ -141,9 +155,17 @@ function contextLine(context, scale) {
   });
   const where = `document ${context.d}, tokens ${context.s} to ${context.s + context.t.length - 1}`;
   return el('li', { 'data-document': context.d },
-    el('span', { class: 'value', title: where }, peak),
+    el('div', { class: 'figures' }, el('span', { class: 'value', title: where }, peak), effect(context.x)),
     el('div', { class: 'text' }, spans));
 }
+
+// What the model loses where the unit is taken away at the peak; not every context was measured.
+function effect(loss) {
+  if (loss === undefined) return [];
+  return el('span', { class: 'effect', title: `without it at the peak, the next token's loss changes by ${signed(loss)} nats` }, `Δ ${hundredths(loss)}`);
+}
+
+const hundredths = (value) => (Math.abs(value) < 0.005 ? '0.00' : (value > 0 ? '+' : '−') + Math.abs(value).toFixed(2));
 
 // A value as exact as it is stored: to a thousandth of the scale.
 function valueOf(level, scale) {
