@@ -45,6 +45,37 @@ public sealed class ReportLayoutBrowserTests(ReportBrowserTests.Opened opened) :
     }
 
     [Fact]
+    public async Task Token_that_the_search_found_is_framed_and_stands_first_where_it_is_not_among_the_first()
+    {
+        string TextOf(TokenEvidence token) => Data.Vocabulary[token.Token].Trim();
+        bool Holds(TokenEvidence token, string text) => TextOf(token).Contains(text, StringComparison.OrdinalIgnoreCase);
+        (UnitEvidence unit, string late) = Data.Neurons.Select(f => (f, f.Tokens.Length > 10 ? TextOf(f.Tokens[^1]) : "")).First(pair => pair.Item2.Length > 4 && pair.Item2.All(char.IsAsciiLetter) && !pair.f.Tokens.SkipLast(1).Any(token => Holds(token, pair.Item2)));
+        string row = $"tr[data-index='{unit.Index}'] .c-top .token";
+        await Browser.OpenAsync(opened.Path, "#neurons");
+        await Page.WaitForSelectorAsync("#shown[data-whole]");
+        await Page.FillAsync("#search", $"{late} firings>={unit.Firings} firings<={unit.Firings}");
+        Assert.Equal(late, Shown((await Browser.TextsAsync($"{row}.found"))[0]));
+        Assert.Equal(late, Shown((await Browser.TextsAsync(row))[0]));
+        int shown = (await Browser.TextsAsync(row)).Count;
+        await Page.FillAsync("#search", $"firings>={unit.Firings} firings<={unit.Firings}");
+        Assert.Empty(await Browser.TextsAsync($"{row}.found"));
+        Assert.NotEqual(late, Shown((await Browser.TextsAsync(row))[0]));
+        Assert.Equal(shown - 1, (await Browser.TextsAsync(row)).Count);
+    }
+
+    private static string Shown(string token) => token.Trim('·', ' ');
+
+    [Fact]
+    public async Task On_paper_long_parts_begin_where_the_last_one_ended()
+    {
+        await Browser.OpenAsync(opened.Path, "#feature=123");
+        await Page.EmulateMediaAsync(new() { Media = Media.Print });
+        string[] breaks = await Browser.EvaluateAsync<string[]>("['.contexts', '.tokens', '.contexts li', '.logits'].map(part => getComputedStyle(document.querySelector('#unit ' + part)).breakInside)");
+        Assert.Equal(["auto", "auto", "avoid", "avoid"], breaks);
+        await Page.EmulateMediaAsync(new() { Media = Media.Screen });
+    }
+
+    [Fact]
     public async Task A_neighbour_takes_one_line()
     {
         await Browser.OpenAsync(opened.Path, "#feature=123");

@@ -67,6 +67,11 @@ class Kind {
     return this.parsed(row);
   }
 
+  // The tokens that fire a unit: all that the page has, once its texts are unpacked, or else the first.
+  tokens(row) {
+    return this.texts[this.textOf(row)]?.tokens(row) ?? this.columns.top[row];
+  }
+
   blockOf(row) {
     return Math.floor(row / units.pagesPerBlock);
   }
@@ -239,7 +244,8 @@ function short(value) {
   if (value === 0) return '0';
   const size = Math.abs(value);
   const rounded = Number(value.toPrecision(4));
-  return size >= 1e6 || size < 1e-4 ? rounded.toExponential() : String(rounded);
+  const text = size >= 1e6 || size < 1e-4 ? rounded.toExponential() : String(rounded);
+  return text.replace(/^-/, '−');
 }
 
 const count = (value) => value.toLocaleString('en-US');

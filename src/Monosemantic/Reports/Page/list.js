@@ -5,7 +5,7 @@ const rowHeight = 36;
 // A column with a label can be sorted by; one with `fill` holds elements, the others text; `beside` an open page there is room for few.
 const columns = [
   { key: 'index', name: '#', beside: true, label: 'index', ascending: true, text: (kind, row) => String(kind.columns.index[row]) },
-  { key: 'top', name: 'Tokens that fire it', beside: true, fill: (kind, row) => kind.columns.top[row].flatMap((id) => [chip(id), ' ']) },
+  { key: 'top', name: 'Tokens that fire it', beside: true, fill: (kind, row, query) => firstTokens(kind, row, query) },
   { key: 'context', name: 'Strongest context', fill: (kind, row, query) => snippet(kind, row, query) },
   numeric('density', 'Density', 'density', percent, 'share of scanned tokens at which it fires'),
   numeric('firings', 'Firings', 'firings', count, 'scanned tokens at which it fires'),
@@ -29,6 +29,19 @@ function score(key, name, label, write, hint) {
 }
 
 const sortable = columns.filter((column) => column.label);
+
+// Its first tokens; one that the search found stands before them, if it is not among them.
+function firstTokens(kind, row, query) {
+  const top = kind.columns.top[row];
+  const found = query ? kind.tokens(row).find((id) => tokenText(id).toLowerCase().includes(query)) : undefined;
+  const shown = found === undefined || top.includes(found) ? top : [found, ...top];
+  const drawn = (id) => {
+    const one = chip(id);
+    one.classList.toggle('found', id === found);
+    return one;
+  };
+  return shown.flatMap((id) => [drawn(id), ' ']);
+}
 
 // A few words around the peak of the strongest context, or around what the search found.
 function snippet(kind, row, query) {

@@ -15,6 +15,12 @@ class Texts {
     }
   }
 
+  // The tokens that fire a unit.
+  tokens(row) {
+    const at = this.starts[row - this.first];
+    return this.numbers.subarray(at + 1, at + 1 + this.numbers[at]);
+  }
+
   // Puts a unit's tokens into its page.
   fill(page, row) {
     const { numbers } = this;

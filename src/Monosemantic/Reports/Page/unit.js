@@ -202,7 +202,7 @@ function neighboursPart(page) {
       return el('tr', {},
         el('td', {}, el('a', { href: `#${near.k}=${index}` }, near.k === 'neuron' ? `n${index}` : String(index))),
         el('th', { scope: 'row' }, el('div', { class: 'fade' }, tokens)),
-        el('td', { class: 'number' }, near.r === 'co-firing' ? percent(near.v[i]) : short(near.v[i]).replace(/^-/, '−')));
+        el('td', { class: 'number' }, near.r === 'co-firing' ? percent(near.v[i]) : short(near.v[i])));
     });
     return el('table', {}, el('caption', { title: meaning }, `${title} (${meaning})`), el('tbody', {}, rows));
   });
@@ -275,7 +275,7 @@ function axisPowers(page) {
   return whole.length >= 2 ? whole.filter((_, i) => i % step === 0) : [page.low, (page.low + page.high) / 2, page.high];
 }
 
-const signed = (value) => `${value > 0 ? '+' : ''}${short(value).replace(/^-/, '−')}`;
+const signed = (value) => `${value > 0 ? '+' : ''}${short(value)}`;
 
 function logitsPart(page) {
   if (page.up.t.length === 0 && page.down.t.length === 0) return [];
