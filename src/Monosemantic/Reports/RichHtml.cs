@@ -92,9 +92,12 @@ public static class RichHtml
         _ => Convert.ToString(value, CultureInfo.InvariantCulture) is { } text && text.Length <= 160 ? text : value.GetType().Name,
     };
 
-    private static string Listed(object?[] values) => values.Length <= 8 && values.All(value => value is null || IsPlain(value.GetType()))
-        ? string.Join(", ", values.Select(Text))
+    private static string Listed(object?[] values) => values.Length <= 8 && values.All(value => value is null || IsPlain(value.GetType()) || IsPair(value.GetType()))
+        ? string.Join(", ", values.Select(value => value is not null && IsPair(value.GetType()) ? string.Join(' ', Shown(value.GetType()).Select(property => Text(property.GetValue(value)))) : Text(value)))
         : $"{Numbers.Count(values.Length)} values";
+
+    // A record of a name and a number, such as a part of a loss.
+    private static bool IsPair(Type type) => IsOurs(type) && Shown(type).Select(property => property.PropertyType).SequenceEqual([typeof(string), typeof(double)]);
 
     private static object[]? RecordsOf(IEnumerable rows)
     {

@@ -7,6 +7,7 @@ using Monosemantic.Metrics;
 using Monosemantic.Models;
 using Monosemantic.Reports;
 using Monosemantic.Runtime;
+using Monosemantic.Training;
 using Plotly.NET;
 
 namespace Monosemantic.Tests.Reports;
@@ -120,6 +121,7 @@ public sealed class PlotsTests(PlotsTests.Written written) : IClassFixture<Plots
         Assert.Contains("token_entropy", frame, StringComparison.Ordinal);
         Assert.Contains($"20 of {Index.Features.Length} rows", frame, StringComparison.Ordinal);
         Assert.Contains("<td", RichHtml.Of(new[] { new ParetoPoint("one", 1, 2) })!, StringComparison.Ordinal);
+        Assert.Contains(">mse 0.5, auxk 0.02<", RichHtml.Of(new TrainStep(1, 2, 0.52, 0.5, 0.02, null, 3, 0, 1, 1e-3, [new("mse", 0.5), new("auxk", 0.02)]))!, StringComparison.Ordinal);
         Assert.Null(RichHtml.Of("text"));
         Assert.Null(RichHtml.Of(new[] { 1, 2 }));
         Assert.Null(RichHtml.PlotlyJson("text"));
