@@ -26,7 +26,7 @@ namespace Monosemantic.Features;
 /// </remarks>
 public sealed class FeatureScan
 {
-    private const int MostUnitsPerTask = 64, LeastTasks = 32;
+    private const int MostUnitsPerTask = 64, LeastTasks = 32, LeastRows = 64;
     private readonly FeatureScanOptions options;
     private readonly UnitKind kind;
     private readonly ScanBuffer buffer;
@@ -83,7 +83,7 @@ public sealed class FeatureScan
             CountToken(batch.Tokens[row]);
             CountActive(buffer.UnitsAt(buffer.Rows - 1).Length);
             Rows++;
-            if (buffer.Rows - done >= options.ChunkRows + options.Reach) Work(buffer.Rows - options.Reach);
+            if (IsChunk(buffer.Rows - options.Reach - done)) Work(buffer.Rows - options.Reach);
         }
     }
 
@@ -166,6 +166,9 @@ public sealed class FeatureScan
         int each = Math.Clamp(tallies.Length / LeastTasks, 1, MostUnitsPerTask);
         Parallel.For(0, (tallies.Length + each - 1) / each, task => work(task * each, Math.Min(tallies.Length, (task + 1) * each)));
     }
+
+    // Whether rows are enough to be worked on: a few always are needed, or it would take longer to begin than to work.
+    private bool IsChunk(int rows) => rows >= options.ChunkRows || (rows >= LeastRows && buffer.Firings >= options.ChunkFirings);
 
     private void CountActive(int units)
     {

@@ -72,7 +72,10 @@ public sealed record FeatureScanOptions
     public long Seed { get; init; }
 
     /// <summary>Rows worked on at once: the more, the longer each unit's tables stay in the processor's cache. Changes speed and memory, never the result.</summary>
-    public int ChunkRows { get; init; } = 32768;
+    public int ChunkRows { get; init; } = 65536;
+
+    /// <summary>Firings that may be waiting to be worked on, 16 to 32 bytes each: rows on which many units fire are worked on in smaller chunks.</summary>
+    public int ChunkFirings { get; init; } = 1 << 22;
 
     /// <summary>Distance at which two firings of a unit belong to one context: their stretches of text would overlap.</summary>
     internal int Reach => Before + After;
@@ -85,7 +88,7 @@ public sealed record FeatureScanOptions
         int least = new[] { Tokens, Contexts, Before, After, SameTextBefore, SameTextAfter, Sample, GroupSample, GroupContexts, Neighbours }.Min();
         if (least < 0) throw new ArgumentException($"a count of the scan's options is {least}; all are at least 0");
         if (HistogramHigh <= HistogramLow || BinsPerDecade is < 1 or > 1000) throw new ArgumentException("the histogram has no bins");
-        if (ChunkRows < 1 || MaxPairs < 1 || Partners < 2) throw new ArgumentException("chunk_rows and max_pairs must be at least 1, partners at least 2");
+        if (ChunkRows < 1 || ChunkFirings < 1 || MaxPairs < 1 || Partners < 2) throw new ArgumentException("chunk_rows, chunk_firings and max_pairs must be at least 1, partners at least 2");
         return this;
     }
 }

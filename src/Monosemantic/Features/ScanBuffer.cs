@@ -26,6 +26,9 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
     /// <summary>Rows held.</summary>
     internal int Rows { get; private set; }
 
+    /// <summary>Firings held, of all units.</summary>
+    internal int Firings => offsets[Rows];
+
     /// <summary>Appends one row; only entries above 0 fire.</summary>
     internal void Append(ActivationBatch batch, SparseCode code, int row)
     {

@@ -110,6 +110,10 @@ public sealed class FeatureScanTests
             {
                 Assert.Equal(expected, JsonFile.ToText(data.Scan(Small with { ChunkRows = chunk }, batchSize)));
             }
+            foreach (int firings in new[] { 1, 2000 })
+            {
+                Assert.Equal(expected, JsonFile.ToText(data.Scan(Small with { ChunkRows = 4096, ChunkFirings = firings }, batchSize)));
+            }
         }
     }
 
