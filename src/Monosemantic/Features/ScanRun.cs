@@ -99,12 +99,12 @@ public static class ScanRun
         (ScanConfig config, ActivationStore store, SparseAutoencoder sae, Transformer model, HookPoint at) = inputs;
         var options = new FeatureScanOptions { Seed = config.Seed };
         EvidenceResult evidence = EvidenceScan.Run(
-            sae, inputs.Neurons, store.Read(RowsAtOnce), EvidenceScan.Logits(model, at, sae.WDec), inputs.Neurons is null ? null : EvidenceScan.Logits(model, at, null),
+            sae, inputs.Neurons, store.Read(RowsAtOnce), AblationEffects.WritesTo(sae, at) is { } writes ? EvidenceScan.Logits(model, writes, sae.WDec) : null, inputs.Neurons is null ? null : EvidenceScan.Logits(model, at, null),
             options, store.Manifest.Rows, progress, checkpoint, cancellation);
         ImmutableArray<UnitEvidence> features = EvidencePass.With(evidence.Features, DecoderGeometry.Nearest(sae.WDec, options.Neighbours, cancellation));
         ImmutableArray<MapPoint> map = DecoderGeometry.Map(sae.WDec);
         if (!map.IsEmpty) features = [.. features.Select((unit, i) => unit with { Map = map[i] })];
-        if (config.AblatedContexts > 0) features = AblationEffects.Measure(model, at, sae, features, config.AblatedContexts, progress, cancellation);
+        if (config.AblatedContexts > 0) features = AblationEffects.Measure(model, at, sae, features, config.AblatedContexts, store, progress, cancellation);
         return evidence with { Features = features };
     }
 

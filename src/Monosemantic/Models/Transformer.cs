@@ -1,4 +1,5 @@
 using Monosemantic.Runtime;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Models;
@@ -126,6 +127,38 @@ public sealed class Transformer : IDisposable
         cache.Advance(tokens.shape[1]);
     }
 
+    /// <summary>The first block that reads the residual stream of a hook point; null where the point is not between two blocks.</summary>
+    internal static int? BlockAfter(HookPoint at) => at.Site switch
+    {
+        HookSite.ResidPre => at.Layer,
+        HookSite.ResidPost => at.Layer + 1,
+        _ => null,
+    };
+
+    /// <summary>Goes on from the residual stream before a block, as if the tokens had come that far.</summary>
+    /// <param name="block">The block; the number of blocks to go on behind the last one.</param>
+    /// <param name="residual">Residual stream of the new tokens [b, t, d_model].</param>
+    /// <param name="cache">What the block and those after it saw before; extended by the new tokens.</param>
+    /// <returns>Logits of the last position [b, vocabulary].</returns>
+    internal Tensor ContinueFrom(int block, Tensor residual, KeyValueCache cache)
+    {
+        using var scope = NewDisposeScope();
+        Tensor final = Blocks(block, residual, new ForwardPass(Config, HookTaps.None, cache.Length, residual.shape[1]) { Cache = cache }, scope)!;
+        cache.Advance(residual.shape[1]);
+        return Unembed(final.select(1, -1), HookTaps.None).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Lets a cache take in tokens from a block on, and predicts nothing from them.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="residual">Residual stream before it [b, t, d_model].</param>
+    /// <param name="cache">What was seen before; extended by the new tokens.</param>
+    internal void ReadFrom(int block, Tensor residual, KeyValueCache cache)
+    {
+        using var scope = NewDisposeScope();
+        _ = Blocks(block, residual, new ForwardPass(Config, HookTaps.None, cache.Length, residual.shape[1]) { Cache = cache, OnlySeen = true }, scope);
+        cache.Advance(residual.shape[1]);
+    }
+
     private Tensor Continued(Tensor tokens, KeyValueCache cache, HookTaps taps, bool onlyLast)
     {
         ArgumentNullException.ThrowIfNull(cache);
@@ -189,14 +222,19 @@ public sealed class Transformer : IDisposable
     private Tensor? Residual(Tensor tokens, ForwardPass pass)
     {
         using var scope = NewDisposeScope();
-        if (Embedded(tokens, pass) is not { } residual) return null;
-        for (int layer = 0; layer < Config.Layers; layer++)
+        return Embedded(tokens, pass) is { } embedded && Blocks(0, embedded, pass, scope) is { } residual ? scope.Release(residual) : null;
+    }
+
+    // The residual stream after the last block, or null where the pass ended before; frees those before it that are the scope's.
+    private Tensor? Blocks(int first, Tensor residual, ForwardPass pass, DisposeScope scope)
+    {
+        for (int layer = first; layer < Config.Layers; layer++)
         {
             if (TransformerBlock.Forward(pass, Weights.Blocks[layer], layer, residual) is not { } next) return null;
             if (scope.Contains(residual) && !ReferenceEquals(next, residual)) residual.Dispose();
             residual = next;
         }
-        return scope.Release(residual);
+        return residual;
     }
 
     private Tensor? Embedded(Tensor tokens, ForwardPass pass)
