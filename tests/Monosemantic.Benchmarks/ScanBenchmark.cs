@@ -28,7 +28,7 @@ internal sealed record ScanCost
     /// <summary>Seconds to read and encode every row.</summary>
     public double EncodeSeconds { get; init; }
 
-    /// <summary>Time of the whole pass over the store for all features at once, over that of encoding alone.</summary>
+    /// <summary>Time of the whole pass over the store for all features at once, all evidence made of it, over that of encoding alone.</summary>
     public double ScanOverEncode { get; init; }
 
     /// <summary>The same with the raw neurons and every feature's correlation with every neuron in the same pass.</summary>
@@ -82,7 +82,7 @@ internal static class ScanBenchmark
             int rounds = quick ? 3 : 5;
             List<ScanCost> costs = [Sample(folder, quick ? 80_000 : 240_000, rounds)];
             if (options.Contains("--demo")) return 0;
-            costs.Add(Large(folder, quick ? 8_192 : 16_384, rounds));
+            costs.Add(Large(folder, quick ? 16_384 : 131_072, quick ? 1 : 3));
             ScanResult result = Queries(folder, new() { Costs = costs, QueryMilliseconds = [] }, quick ? 8_192 : 32_768);
             Console.Out.Write(JsonFile.ToText(result));
             if (json >= 0) JsonFile.Write(options[json + 1], result);
@@ -236,7 +236,7 @@ internal static class ScanBenchmark
     {
         var pass = new EvidencePass(sae, neurons, new());
         foreach (ActivationBatch batch in store.Read(Batch)) pass.Add(batch);
-        return 0;
+        return pass.Finish(null, null).Features.Length;
     }
 
     // Each round runs everything once, so that a busy machine slows all of it; the first round fills caches and does not count.

@@ -81,7 +81,7 @@ public sealed class FeatureScan
             if (batch.Positions[row] < 0) continue;
             buffer.Append(batch, code, row);
             CountToken(batch.Tokens[row]);
-            CountActive(buffer.UnitsAt(buffer.Rows - 1).Length);
+            CountActive(buffer.EntriesAt(buffer.Rows - 1).Length);
             Rows++;
             if (IsChunk(buffer.Rows - options.Reach - done)) Work(buffer.Rows - options.Reach);
         }

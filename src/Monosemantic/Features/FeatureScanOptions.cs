@@ -74,7 +74,7 @@ public sealed record FeatureScanOptions
     /// <summary>Rows worked on at once: the more, the longer each unit's tables stay in the processor's cache. Changes speed and memory, never the result.</summary>
     public int ChunkRows { get; init; } = 65536;
 
-    /// <summary>Firings that may be waiting to be worked on, 16 to 32 bytes each: rows on which many units fire are worked on in smaller chunks.</summary>
+    /// <summary>Firings that may be waiting to be worked on, 20 to 40 bytes each: rows on which many units fire are worked on in smaller chunks.</summary>
     public int ChunkFirings { get; init; } = 1 << 22;
 
     /// <summary>Distance at which two firings of a unit belong to one context: their stretches of text would overlap.</summary>

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace Monosemantic.Features;
 
 /// <summary>Rows at which two units fire together, and the sum of the products of their activations there. 16 bytes.</summary>
@@ -14,6 +16,7 @@ internal struct PairTally
 /// </summary>
 internal sealed class PartnerTallies
 {
+    private const int Ahead = 8;
     private readonly PairTally[]?[]? pairs;
     private readonly TallyTable[] tables = [];
 
@@ -30,7 +33,7 @@ internal sealed class PartnerTallies
         ReadOnlySpan<float> values = buffer.ValuesOf(unit)[first..last];
         if (rows.IsEmpty) return;
         if (pairs is null) AddToTable(buffer, unit, rows, values);
-        else AddLater(buffer, unit, rows, values, pairs[unit] ??= new PairTally[pairs.Length - 1 - unit]);
+        else AddLater(buffer, unit, rows, buffer.EntriesOf(unit)[first..last], values, pairs[unit] ??= new PairTally[pairs.Length - 1 - unit]);
     }
 
     /// <summary>
@@ -72,19 +75,23 @@ internal sealed class PartnerTallies
         for (int unit = 0; unit < pairs?.Length; unit++) pairs[unit] = state.ReadAll<PairTally>() is { Length: > 0 } of ? of : null;
     }
 
-    // The units of a row ascend, so that those after the unit stand at its end.
-    private static void AddLater(ScanBuffer buffer, int unit, ReadOnlySpan<int> rows, ReadOnlySpan<float> values, Span<PairTally> later)
+    // The firings of a row ascend by unit, so that what is behind the unit's own is of later units. A unit's rows lie far apart:
+    // the processor is told of them before they are needed.
+    private static unsafe void AddLater(ScanBuffer buffer, int unit, ReadOnlySpan<int> rows, ReadOnlySpan<int> places, ReadOnlySpan<float> values, Span<PairTally> later)
     {
-        for (int i = 0; i < rows.Length; i++)
+        fixed (ScanBuffer.Entry* entries = buffer.Entries)
         {
-            ReadOnlySpan<int> units = buffer.UnitsAt(rows[i]);
-            ReadOnlySpan<float> activations = buffer.ActivationsAt(rows[i]);
-            double value = values[i];
-            for (int at = units.Length - 1; at >= 0 && units[at] > unit; at--)
+            for (int i = 0; i < rows.Length; i++)
             {
-                ref PairTally pair = ref later[units[at] - unit - 1];
-                pair.Sum += value * activations[at];
-                pair.Count++;
+                if (Sse.IsSupported && i + Ahead < rows.Length) Sse.Prefetch0(entries + places[i + Ahead]);
+                double value = values[i];
+                int end = buffer.EndOf(rows[i]);
+                for (int at = places[i] + 1; at < end; at++)
+                {
+                    ref PairTally pair = ref later[entries[at].Unit - unit - 1];
+                    pair.Sum += value * entries[at].Value;
+                    pair.Count++;
+                }
             }
         }
     }
@@ -94,11 +101,9 @@ internal sealed class PartnerTallies
         TallyTable table = tables[unit];
         for (int i = 0; i < rows.Length; i++)
         {
-            ReadOnlySpan<int> units = buffer.UnitsAt(rows[i]);
-            ReadOnlySpan<float> activations = buffer.ActivationsAt(rows[i]);
-            for (int at = 0; at < units.Length; at++)
+            foreach (ref readonly ScanBuffer.Entry entry in buffer.EntriesAt(rows[i]))
             {
-                if (units[at] != unit) table.Add(units[at], (double)values[i] * activations[at]);
+                if (entry.Unit != unit) table.Add(entry.Unit, (double)values[i] * entry.Value);
             }
         }
     }

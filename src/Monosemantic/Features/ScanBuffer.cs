@@ -17,9 +17,9 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
     private int[] tokens = new int[64];
     private long[] runs = new long[64];
     private int[] offsets = new int[65];
-    private int[] entryUnits = new int[1024];
-    private float[] entryValues = new float[1024];
+    private Entry[] entries = new Entry[1024];
     private int[] unitRows = [];
+    private int[] unitEntries = [];
     private float[] unitValues = [];
     private long run;
 
@@ -49,11 +49,12 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
         int count = offsets[Rows];
         if (unitRows.Length < count)
         {
-            unitRows = new int[entryUnits.Length];
-            unitValues = new float[entryUnits.Length];
+            unitRows = new int[entries.Length];
+            unitEntries = new int[entries.Length];
+            unitValues = new float[entries.Length];
         }
         Array.Clear(starts);
-        foreach (int unit in entryUnits.AsSpan(0, count)) starts[unit]++;
+        foreach (ref readonly Entry entry in entries.AsSpan(0, count)) starts[entry.Unit]++;
         for (int unit = 0, sum = 0; unit <= units; unit++)
         {
             sum += starts[unit];
@@ -64,9 +65,10 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
         {
             for (int entry = offsets[row + 1] - 1; entry >= offsets[row]; entry--)
             {
-                int at = --starts[entryUnits[entry]];
+                int at = --starts[entries[entry].Unit];
                 unitRows[at] = row;
-                unitValues[at] = entryValues[entry];
+                unitEntries[at] = entry;
+                unitValues[at] = entries[entry].Value;
             }
         }
     }
@@ -77,11 +79,17 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
     /// <summary>The unit's activations at <see cref="RowsOf"/>.</summary>
     internal ReadOnlySpan<float> ValuesOf(int unit) => unitValues.AsSpan(starts[unit]..starts[unit + 1]);
 
-    /// <summary>Units that fire at a row, ascending.</summary>
-    internal ReadOnlySpan<int> UnitsAt(int row) => entryUnits.AsSpan(offsets[row]..offsets[row + 1]);
+    /// <summary>Where those firings stand among all: what fires behind the unit at the same row follows there.</summary>
+    internal ReadOnlySpan<int> EntriesOf(int unit) => unitEntries.AsSpan(starts[unit]..starts[unit + 1]);
 
-    /// <summary>The activations of <see cref="UnitsAt"/>.</summary>
-    internal ReadOnlySpan<float> ActivationsAt(int row) => entryValues.AsSpan(offsets[row]..offsets[row + 1]);
+    /// <summary>Firings at a row, by ascending unit.</summary>
+    internal ReadOnlySpan<Entry> EntriesAt(int row) => entries.AsSpan(offsets[row]..offsets[row + 1]);
+
+    /// <summary>All firings, row by row.</summary>
+    internal ReadOnlySpan<Entry> Entries => entries.AsSpan(0, offsets[Rows]);
+
+    /// <summary>Where the firings of a row end.</summary>
+    internal int EndOf(int row) => offsets[row + 1];
 
     /// <summary>Document of a row.</summary>
     internal int DocumentAt(int row) => documents[row];
@@ -129,10 +137,9 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
     /// <summary>Forgets the first rows.</summary>
     internal void Drop(int count)
     {
-        int entries = offsets[count], kept = offsets[Rows] - entries;
-        Array.Copy(entryUnits, entries, entryUnits, 0, kept);
-        Array.Copy(entryValues, entries, entryValues, 0, kept);
-        for (int row = count; row <= Rows; row++) offsets[row - count] = offsets[row] - entries;
+        int dropped = offsets[count];
+        Array.Copy(entries, dropped, entries, 0, offsets[Rows] - dropped);
+        for (int row = count; row <= Rows; row++) offsets[row - count] = offsets[row] - dropped;
         foreach (Array column in new Array[] { documents, positions, tokens, runs }) Array.Copy(column, count, column, 0, Rows - count);
         Rows -= count;
     }
@@ -144,8 +151,7 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
         foreach (int[] column in new[] { documents, positions, tokens }) state.WriteAll(column.AsSpan(0, Rows));
         state.WriteAll(runs.AsSpan(0, Rows));
         state.WriteAll(offsets.AsSpan(0, Rows + 1));
-        state.WriteAll(entryUnits.AsSpan(0, offsets[Rows]));
-        state.WriteAll(entryValues.AsSpan(0, offsets[Rows]));
+        state.WriteAll(Entries);
     }
 
     internal void Load(BinaryReader state)
@@ -157,8 +163,7 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
         tokens = state.ReadAll<int>();
         runs = state.ReadAll<long>();
         offsets = state.ReadAll<int>();
-        entryUnits = state.ReadAll<int>();
-        entryValues = state.ReadAll<float>();
+        entries = state.ReadAll<Entry>();
     }
 
     private int AppendEntries(SparseCode code, int row, int document, int position)
@@ -166,17 +171,12 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
         ReadOnlySpan<int> fired = code.FeaturesOf(row);
         ReadOnlySpan<float> values = code.ValuesOf(row);
         int count = offsets[Rows];
-        if (count + fired.Length > entryUnits.Length)
-        {
-            Array.Resize(ref entryUnits, (count + fired.Length) * 2);
-            Array.Resize(ref entryValues, entryUnits.Length);
-        }
+        if (count + fired.Length > entries.Length) Array.Resize(ref entries, (count + fired.Length) * 2);
         for (int i = 0; i < fired.Length; i++)
         {
             if (!float.IsFinite(values[i])) throw NotFinite(fired[i], values[i], document, position);
             if (values[i] <= 0) continue;
-            entryUnits[count] = fired[i];
-            entryValues[count++] = values[i];
+            entries[count++] = new(fired[i], values[i]);
         }
         return count;
     }
@@ -195,4 +195,7 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
         Array.Resize(ref runs, size);
         Array.Resize(ref offsets, size + 1);
     }
+
+    /// <summary>A firing. Unit and activation lie side by side, since whoever reads the one reads the other.</summary>
+    internal readonly record struct Entry(int Unit, float Value);
 }
