@@ -11,12 +11,12 @@ namespace Monosemantic.Features;
 /// x taken about the first row so that the digits last. Any split into batches gives the same bits.
 /// </summary>
 /// <remarks>
-/// Dimensions are worked on eight at a time, by feature: a batch's eight columns stay in the processor's second cache and a
-/// feature's eight sums in registers while its rows go by.
+/// Dimensions are worked on sixteen at a time, by feature: a batch's sixteen columns stay in the processor's second cache and a
+/// feature's sixteen sums in registers, enough not to wait for each other, while its rows go by.
 /// </remarks>
 internal sealed unsafe class CrossCorrelation
 {
-    private const int Columns = 8;
+    private const int Columns = 16;
     private readonly int units, width, padded;
     private readonly double[] products;
     private readonly double[] sums;
@@ -140,8 +140,13 @@ internal sealed unsafe class CrossCorrelation
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void MoveWhole(float* x, int[] kept, double* by, double* about, double* sum, double* square)
+    {
+        for (int half = 0; half < Columns; half += Columns / 2) MoveHalf(x + half, kept, by + half, about + half, sum + half, square + half);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void MoveHalf(float* x, int[] kept, double* by, double* about, double* sum, double* square)
     {
         Vector256<double> byLow = Vector256.Load(by), byHigh = Vector256.Load(by + 4), sumLow = Vector256.Load(sum), sumHigh = Vector256.Load(sum + 4);
         Vector256<double> squareLow = Vector256.Load(square), squareHigh = Vector256.Load(square + 4);
@@ -160,7 +165,7 @@ internal sealed unsafe class CrossCorrelation
         squareHigh.Store(square + 4);
     }
 
-    // The dimensions behind the last whole eight; the rest of their eight stays 0.
+    // The dimensions behind the last whole sixteen; the rest of their sixteen stays 0.
     private void MoveLast(float* x, int[] kept, double* by, double* about, double* sum, double* square)
     {
         int count = width % Columns;
@@ -181,16 +186,20 @@ internal sealed unsafe class CrossCorrelation
     {
         int end = starts[unit + 1];
         if (starts[unit] == end) return;
-        Vector256<double> low = Vector256.Load(into), high = Vector256.Load(into + 4);
+        Vector256<double> first = Vector256.Load(into), second = Vector256.Load(into + 4), third = Vector256.Load(into + 8), fourth = Vector256.Load(into + 12);
         for (int entry = starts[unit]; entry < end; entry++)
         {
             Vector256<double> value = Vector256.Create(entryValues[entry]);
             double* row = about + ((long)entryRows[entry] * Columns);
-            low = Vector256.FusedMultiplyAdd(value, Vector256.Load(row), low);
-            high = Vector256.FusedMultiplyAdd(value, Vector256.Load(row + 4), high);
+            first = Vector256.FusedMultiplyAdd(value, Vector256.Load(row), first);
+            second = Vector256.FusedMultiplyAdd(value, Vector256.Load(row + 4), second);
+            third = Vector256.FusedMultiplyAdd(value, Vector256.Load(row + 8), third);
+            fourth = Vector256.FusedMultiplyAdd(value, Vector256.Load(row + 12), fourth);
         }
-        low.Store(into);
-        high.Store(into + 4);
+        first.Store(into);
+        second.Store(into + 4);
+        third.Store(into + 8);
+        fourth.Store(into + 12);
     }
 
     private static ImmutableArray<NeighbourEvidence> Ranked(int candidates, Func<int, double> valueOf, UnitKind kind, int count)
