@@ -5,7 +5,6 @@ using Monosemantic.Features;
 using Monosemantic.Models;
 using Monosemantic.Models.Families;
 using Monosemantic.Tests.Activations;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Monosemantic.Tests.Features;
