@@ -23,7 +23,7 @@ namespace Monosemantic.Features;
 /// </para>
 /// <para>
 /// The dictionary's error stays in. Where the feature does not fire in the shortened text the effect is 0. A context that ends
-/// with its peak has no next token and is not measured, and no feature of a crosscoder is: it writes to several places.
+/// with its peak has no next token and is not measured, and no feature of a crosscoder is: it writes to several places. Nor is one of a transcoder whose output is not known.
 /// </para>
 /// </remarks>
 public sealed class AblationEffects
@@ -41,14 +41,16 @@ public sealed class AblationEffects
         if (store is not null && writes == reads && Transformer.BlockAfter(reads) is not null) stored = new(store);
     }
 
-    /// <summary>Where a dictionary's features add to the model: where it reads, or a transcoder's output; null for a crosscoder.</summary>
+    /// <summary>Where a dictionary's features add to the model: where it reads, or a transcoder's output; null for a crosscoder, or where the output is not known.</summary>
     /// <param name="sae">The dictionary.</param>
     /// <param name="reads">The hook point that it reads.</param>
     public static HookPoint? WritesTo(SparseAutoencoder sae, HookPoint reads)
     {
         ArgumentNullException.ThrowIfNull(sae);
-        if (sae.Config.Sites > 1) return null;
-        return sae.Config.HookPointOut is { Length: > 0 } output ? HookPoint.Parse(output) : reads;
+        SaeConfig config = sae.Config;
+        if (config.Sites > 1) return null;
+        if (config.HookPointOut is { Length: > 0 } output) return HookPoint.CanonicalName(output) is { } known ? HookPoint.Parse(known) : null;
+        return config.SkipConnection || config.Outputs != config.DModel ? null : reads;
     }
 
     /// <summary>Measures the strongest contexts of each feature.</summary>

@@ -102,6 +102,21 @@ public sealed class AblationEffectsTests : IDisposable
         Assert.All(Measure(at, axes, null, [Context(0, 2, 2)]), unit => Assert.NotNull(unit.AblationLoss));
     }
 
+    [Theory]
+    [InlineData("blocks.0.hook_mlp_out", 16, "blocks.0.hook_mlp_out")]
+    [InlineData("h.0.mlp", 16, null)]
+    [InlineData(null, 5, null)]
+    [InlineData(null, 16, "blocks.0.hook_resid_mid")]
+    public void What_writes_to_a_place_that_is_not_known_is_not_measured(string? output, int width, string? expected)
+    {
+        var at = HookPoint.Parse("blocks.0.hook_resid_mid");
+        var config = new SaeConfig { DModel = Width, DSae = 4, K = 2, HookPointOut = output, DOut = width == Width ? null : width, SubtractBDec = false };
+        using Tensor encoder = ones(Width, 4), decoder = ones(4, width), bias = zeros(4), shift = zeros(width);
+        using SparseAutoencoder sae = SparseAutoencoder.FromWeights(config, encoder, bias, decoder, shift);
+        Assert.Equal(expected, AblationEffects.WritesTo(sae, at)?.ToString());
+        Assert.All(Measure(at, sae, null, [Context(0, 2, 2)]), unit => Assert.Equal(expected is null, unit.AblationLoss is null));
+    }
+
     public void Dispose()
     {
         model.Dispose();
