@@ -80,10 +80,10 @@ internal static class FeaturesCommand
     {
         Argument<string> index = Index();
         Argument<int> feature = Feature();
-        return Question("similar", "Lists the features and neurons closest to a feature.", "monosemantic features similar 12 activations/demo/features", [feature, index], index, (database, parsed) =>
+        return Question("similar", "Lists the features and neurons closest to a feature: in direction, in activation, and by firing together.", "monosemantic features similar 12 activations/demo/features", [feature, index], index, (database, parsed) =>
         {
             FeatureCard.Require(database, parsed.GetRequiredValue(feature));
-            return database.Query($"select relation, neighbour_kind as kind, neighbour, value, together, (select string_agg('‹' || text || '›', ' ' order by rank) from tokens where kind = neighbour_kind and unit = neighbour and rank < 5) as tokens from neighbours where kind = 'feature' and unit = {parsed.GetRequiredValue(feature)} order by relation, neighbour_kind, neighbours.rank");
+            return database.Query($"select relation, neighbour_kind as kind, neighbour, value, together, (select string_agg('‹' || text || '›', ' ' order by rank) from tokens where kind = neighbour_kind and unit = neighbour and rank < 5) as tokens from neighbours where kind = 'feature' and unit = {parsed.GetRequiredValue(feature)} order by relation <> 'cosine', relation, neighbour_kind, neighbours.rank");
         });
     }
 

@@ -132,7 +132,8 @@ public sealed class PipelineTests : IDisposable
             double[] values = [.. listed.Select(row => row![sort] is { } value ? (double)value : double.NegativeInfinity)];
             Assert.Equal(values.OrderDescending(), values);
         }
-        await Succeed("features", "similar", "3", "features");
+        string[] relations = [.. JsonNode.Parse((await Succeed("features", "similar", "3", "features", "--json")).Output)!.AsArray().Select(row => (string)row!["relation"]!).Distinct()];
+        Assert.Equal(["cosine", "co-firing", "correlation"], relations);
         string[] found = [.. (await Succeed("features", "find", "--text", "stream", "features")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)];
         Assert.NotEmpty(found);
         Assert.All(found, line => Assert.Contains("stream", line, StringComparison.Ordinal));
