@@ -21,12 +21,10 @@ public sealed class KeyValueCacheTests(ITestOutputHelper output)
     [MemberData(nameof(Fixtures), nameof(Continuing_equals_one_pass_over_everything))]
     public void Continuing_equals_one_pass_over_everything(string folder)
     {
-        using Transformer model = Transformer.Load(folder);
-        using SafetensorsFile expected = SafetensorsFile.Open(Path.Combine(folder, "expected.safetensors"));
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
-        Tensor tokens = expected.Read("input_ids");
-        if (Enumerable.Range(1, (int)tokens.shape[1]).Any(length => model.Config.ChangesWithLength(length))) Assert.Skip("cached keys do not outlive a change of the rotation; the sampler starts anew there");
+        using Transformer model = Transformer.Load(folder);
+        Tensor tokens = TokensOf(folder, model);
         Tensor whole = model.Forward(tokens);
         using var cache = new KeyValueCache(model.Config);
         var parts = new List<Tensor>();
@@ -49,12 +47,10 @@ public sealed class KeyValueCacheTests(ITestOutputHelper output)
     [MemberData(nameof(Fixtures), nameof(Tokens_that_were_only_read_are_continued_as_predicted_ones_are))]
     public void Tokens_that_were_only_read_are_continued_as_predicted_ones_are(string folder)
     {
-        using Transformer model = Transformer.Load(folder);
-        using SafetensorsFile expected = SafetensorsFile.Open(Path.Combine(folder, "expected.safetensors"));
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
-        Tensor tokens = expected.Read("input_ids");
-        if (Enumerable.Range(1, (int)tokens.shape[1]).Any(length => model.Config.ChangesWithLength(length))) Assert.Skip("cached keys do not outlive a change of the rotation; the sampler starts anew there");
+        using Transformer model = Transformer.Load(folder);
+        Tensor tokens = TokensOf(folder, model);
         long half = tokens.shape[1] / 2, rest = tokens.shape[1] - half;
         Tensor first = tokens.narrow(1, 0, half), second = tokens.narrow(1, half, rest);
         using KeyValueCache predicted = new(model.Config), read = new(model.Config);
@@ -64,6 +60,15 @@ public sealed class KeyValueCacheTests(ITestOutputHelper output)
 
         Assert.Equal(half, read.Length);
         Assert.True(model.Continue(second, read).eq(model.Continue(second, predicted)).all().item<bool>());
+    }
+
+    // What the reference read.
+    private static Tensor TokensOf(string folder, Transformer model)
+    {
+        using SafetensorsFile expected = SafetensorsFile.Open(Path.Combine(folder, "expected.safetensors"));
+        Tensor tokens = expected.Read("input_ids");
+        if (Enumerable.Range(1, (int)tokens.shape[1]).Any(length => model.Config.ChangesWithLength(length))) Assert.Skip("cached keys do not outlive a change of the rotation; the sampler starts anew there");
+        return tokens;
     }
 
     [Fact]
