@@ -8,21 +8,24 @@ using static TorchSharp.torch;
 namespace Monosemantic.Features;
 
 /// <summary>
-/// What a feature is worth to the model where it fires most: the loss of the token after a context's peak with the feature's
+/// What a unit is worth to the model where it fires most: the loss of the token after a context's peak with the unit's
 /// contribution taken away at the peak, less the loss without.
 /// <code>
-/// effect = loss(x - f_j W_dec_j) - loss(x)     in nats; above 0 where the feature helps
+/// effect = loss(x - c_j) - loss(x)     in nats; above 0 where the unit helps
+/// c_j = f_j W_dec_j                    a feature
+/// c_j = (x_j - mean_j) e_j             a dimension that lies above its mean: it is set to the mean
+/// c_j = x_j e_j                        a neuron of an MLP that is above 0: it is set to 0
 /// </code>
 /// </summary>
 /// <remarks>
 /// <para>
-/// Where the dictionary reads and writes the residual stream between two blocks, the model goes on from the activations that
+/// Where the units are read and written in the residual stream between two blocks, the model goes on from the activations that
 /// are stored: x and f_j are those of the scan, computed from all that came before, and the blocks behind see the context's
 /// tokens up to the peak. Elsewhere, or without a store, the model reads those tokens anew and nothing before them, so that
 /// f_j is computed anew there, and is taken away where the dictionary writes (a transcoder's output).
 /// </para>
 /// <para>
-/// The dictionary's error stays in. Where the feature does not fire in the shortened text the effect is 0. A context that ends
+/// The dictionary's error stays in. Where the unit does not fire in the shortened text the effect is 0. A context that ends
 /// with its peak has no next token and is not measured, and no feature of a crosscoder is: it writes to several places. Nor is one of a transcoder whose output is not known.
 /// </para>
 /// </remarks>
@@ -30,15 +33,13 @@ public sealed class AblationEffects
 {
     private const int TokensAtOnce = 4096;
     private readonly Transformer model;
-    private readonly SparseAutoencoder sae;
-    private readonly HookPoint reads, writes;
+    private readonly AblatedUnits ablated;
     private readonly StoredStretches? stored;
 
-    private AblationEffects(Transformer model, HookPoint reads, SparseAutoencoder sae, ActivationStore? store)
+    private AblationEffects(Transformer model, AblatedUnits ablated, ActivationStore? store)
     {
-        (this.model, this.reads, this.sae) = (model, reads, sae);
-        writes = WritesTo(sae, reads)!.Value;
-        if (store is not null && writes == reads && Transformer.BlockAfter(reads) is not null) stored = new(store);
+        (this.model, this.ablated) = (model, ablated);
+        if (store is not null && ablated.Writes == ablated.Reads && Transformer.BlockAfter(ablated.Reads) is not null) stored = new(store);
     }
 
     /// <summary>Where a dictionary's features add to the model: where it reads, or a transcoder's output; null for a crosscoder, or where the output is not known.</summary>
@@ -68,26 +69,48 @@ public sealed class AblationEffects
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(sae);
-        if (WritesTo(sae, at) is null) return features;
+        if (WritesTo(sae, at) is not { } writes) return features;
+        return new AblationEffects(model, new AblatedFeatures(sae) { Reads = at, Writes = writes }, store).Measured(features, contexts, "ablate", progress, cancellation);
+    }
+
+    /// <summary>Measures the strongest contexts of each raw neuron.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="at">The neurons' hook point.</param>
+    /// <param name="basis">When they fire.</param>
+    /// <param name="neurons">Their evidence, by index.</param>
+    /// <param name="contexts">Contexts of each neuron to measure, from the strongest.</param>
+    /// <param name="store">The activations that the evidence is of; null to read the contexts anew.</param>
+    /// <param name="progress">Told after each batch.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <returns>The evidence with the effects in it.</returns>
+    public static ImmutableArray<UnitEvidence> Measure(
+        Transformer model, HookPoint at, NeuronBasis basis, ImmutableArray<UnitEvidence> neurons, int contexts, ActivationStore? store = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(basis);
+        return new AblationEffects(model, new AblatedNeurons(basis) { Reads = at, Writes = at }, store).Measured(neurons, contexts, "ablate neurons", progress, cancellation);
+    }
+
+    private ImmutableArray<UnitEvidence> Measured(ImmutableArray<UnitEvidence> units, int contexts, string stage, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    {
         Probe[] probes =
         [
-            .. from unit in features
+            .. from unit in units
                from rank in Enumerable.Range(0, Math.Min(contexts, unit.Contexts.Length))
                let context = unit.Contexts[rank]
                where context.Peak + 1 < context.Tokens.Length
                select new Probe(unit.Index, rank, context),
         ];
-        var measuring = new AblationEffects(model, at, sae, store);
         var effects = new Dictionary<(int Unit, int Rank), double>();
         int done = 0;
         foreach (Probe[] batch in Batches(probes))
         {
             cancellation.ThrowIfCancellationRequested();
-            double[] found = measuring.EffectsOf(batch);
+            double[] found = EffectsOf(batch);
             for (int i = 0; i < batch.Length; i++) effects[(batch[i].Unit, batch[i].Rank)] = found[i];
-            progress?.Report(new("ablate", done += batch.Length, probes.Length, "contexts"));
+            progress?.Report(new(stage, done += batch.Length, probes.Length, "contexts"));
         }
-        return [.. features.Select(unit => unit with { Contexts = [.. unit.Contexts.Select((context, rank) => effects.TryGetValue((unit.Index, rank), out double effect) ? context with { AblationLoss = effect } : context)] })];
+        return [.. units.Select(unit => unit with { Contexts = [.. unit.Contexts.Select((context, rank) => effects.TryGetValue((unit.Index, rank), out double effect) ? context with { AblationLoss = effect } : context)] })];
     }
 
     // Of one length each, so that nothing is padded: what a row gives does not depend on its batch.
@@ -100,8 +123,8 @@ public sealed class AblationEffects
         using var still = no_grad();
         using var seen = new KeyValueCache(model.Config);
         Tensor next = tensor(batch.Select(probe => (long)probe.Context.Tokens[probe.Context.Peak + 1]).ToArray());
-        (Tensor own, Tensor ablated) = stored is null ? ReadAnew(batch, seen) : FromStored(batch, seen);
-        return [.. Losses(own, next).Zip(Losses(ablated, next), (before, after) => (double)after - before)];
+        (Tensor own, Tensor without) = stored is null ? ReadAnew(batch, seen) : FromStored(batch, seen);
+        return [.. Losses(own, next).Zip(Losses(without, next), (before, after) => (double)after - before)];
     }
 
     // What comes before the peak is the same with and without the feature, and nothing after it is read: the model goes over the
@@ -115,21 +138,21 @@ public sealed class AblationEffects
         Tensor? contribution = null;
         Tensor Keep(HookPoint _, Tensor value)
         {
-            contribution = Contributions(value.reshape(batch.Length, sae.Config.DModel), batch).DetachFromDisposeScope();
+            contribution = Contributions(value.reshape(batch.Length, ablated.Width), batch).DetachFromDisposeScope();
             return value;
         }
         Tensor Without(HookPoint _, Tensor value) => value - contribution!.reshape(value.shape);
-        Tensor own = model.ContinueHooked(peak, seen, Keep, reads);
+        Tensor own = model.ContinueHooked(peak, seen, Keep, ablated.Reads);
         using Tensor taken = contribution!;
         seen.Rewind(last);
-        return (own, model.ContinueHooked(peak, seen, Without, writes));
+        return (own, model.ContinueHooked(peak, seen, Without, ablated.Writes));
     }
 
     private (Tensor Own, Tensor Ablated) FromStored(Probe[] batch, KeyValueCache seen)
     {
-        int last = batch[0].Context.Peak, block = Transformer.BlockAfter(reads)!.Value;
-        Tensor x = empty(batch.Length, last + 1, sae.Config.DModel, dtype: ScalarType.Float32), peak = x.narrow(1, last, 1);
-        int size = (last + 1) * sae.Config.DModel;
+        int last = batch[0].Context.Peak, block = Transformer.BlockAfter(ablated.Reads)!.Value;
+        Tensor x = empty(batch.Length, last + 1, ablated.Width, dtype: ScalarType.Float32), peak = x.narrow(1, last, 1);
+        int size = (last + 1) * ablated.Width;
         for (int i = 0; i < batch.Length; i++) stored!.Read(batch[i].Context.Document, batch[i].Context.Start, TensorMemory.Floats(x).Slice(i * size, size));
         if (last > 0) model.ReadFrom(block, x.narrow(1, 0, last), seen);
         Tensor own = model.ContinueFrom(block, peak, seen);
@@ -140,17 +163,7 @@ public sealed class AblationEffects
     private static float[] Losses(Tensor logits, Tensor next) =>
         [.. TensorMemory.Floats(nn.functional.cross_entropy(logits, next, reduction: nn.Reduction.None).contiguous())];
 
-    // f_j W_dec_j of each probe's own feature [n, d_out], in the size of the activations where the dictionary normalises them.
-    private Tensor Contributions(Tensor x, Probe[] batch)
-    {
-        using var scope = NewDisposeScope();
-        Tensor local = x.contiguous();
-        SparseCode code = sae.EncodeSparse(TensorMemory.Floats(local), batch.Length);
-        (float Shift, float Scale)[]? undo = InputScaler.Apply(sae.Config.InputNormalisation, TensorMemory.Floats(local.clone()), sae.Config.DModel);
-        float Amount(Probe probe, int row) => code.FeaturesOf(row).BinarySearch(probe.Unit) is var place && place >= 0 ? code.ValuesOf(row)[place] * (undo?[row].Scale ?? 1) : 0;
-        Tensor directions = sae.WDec.index_select(0, tensor(batch.Select(probe => (long)probe.Unit).ToArray()));
-        return (directions * tensor(batch.Select(Amount).ToArray()).unsqueeze(1)).MoveToOuterDisposeScope();
-    }
+    private Tensor Contributions(Tensor x, Probe[] batch) => ablated.Contributions(x, [.. batch.Select(probe => probe.Unit)]);
 
     private sealed record Probe(int Unit, int Rank, ContextEvidence Context);
 }

@@ -71,7 +71,7 @@ public static class ScanRun
         var inputs = new ScanInputs(config, store, sae, model, HookPoint.Parse(plan.HookPoint));
         EvidenceResult evidence = Gather(inputs, checkpoint, progress, cancellation);
         FeatureIndexCard card = Card(inputs, evidence) with { Evaluation = WithoutScores(evaluation) };
-        FeatureIndex.Write(folder, card, Scored(evidence.Features, evaluation), evidence.Neurons, Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.Contains).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
+        FeatureIndex.Write(folder, card, Scored(evidence.Features, evaluation), Scored(evidence.Neurons, evaluation), Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.Contains).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
         checkpoint.Delete();
         return card;
     }
@@ -104,28 +104,13 @@ public static class ScanRun
         ImmutableArray<UnitEvidence> features = EvidencePass.With(evidence.Features, DecoderGeometry.Nearest(sae.WDec, options.Neighbours, cancellation));
         ImmutableArray<MapPoint> map = DecoderGeometry.Map(sae.WDec);
         if (!map.IsEmpty) features = [.. features.Select((unit, i) => unit with { Map = map[i] })];
-        if (config.AblatedContexts > 0) features = AblationEffects.Measure(model, at, sae, features, config.AblatedContexts, store, progress, cancellation);
-        return evidence with { Features = features };
+        if (config.AblatedContexts == 0) return evidence with { Features = features };
+        return evidence with
+        {
+            Features = AblationEffects.Measure(model, at, sae, features, config.AblatedContexts, store, progress, cancellation),
+            Neurons = inputs.Neurons is null ? [] : AblationEffects.Measure(model, at, inputs.Neurons, evidence.Neurons, config.AblatedContexts, store, progress, cancellation),
+        };
     }
-
-    // Its k, or, where a threshold decides, its mean L0 on the first rows: features and neurons are to say as much of a token.
-    private static int FeaturesPerToken(SparseAutoencoder sae, ActivationStore store)
-    {
-        if (sae.Config.K > 0) return sae.Config.K;
-        ActivationBatch first = store.Read(RowsAtOnce).First();
-        return Math.Max(1, (int)Math.Round(sae.EncodeSparse(first.Span, first.Rows).Count / (double)first.Rows));
-    }
-
-    private static NeuronBasis Neurons(ActivationStore store, HookPoint at, int k)
-    {
-        StoreStatistics statistics = store.Manifest.Statistics;
-        return at.Site == HookSite.MlpPost
-            ? NeuronBasis.OfMlp(store.DModel, k)
-            : NeuronBasis.OfResidual(statistics.Mean, [.. statistics.Variance.Select(Math.Sqrt)], k, IsResidual(at.Site) ? "the residual stream" : at.ToString());
-    }
-
-    private static bool IsResidual(HookSite site) =>
-        site is HookSite.Embed or HookSite.PosEmbed or HookSite.ResidPre or HookSite.ResidMid or HookSite.ResidPost;
 
     private static EvaluationResult OwnMetrics(string path, string dictionary, string folder)
     {
@@ -135,17 +120,20 @@ public static class ScanRun
             : throw new UserErrorException($"{path} holds the numbers of another autoencoder than {folder}", "evaluate this one with `monosemantic eval` first");
     }
 
-    // What the evaluation measured of single features on held-out rows becomes theirs.
-    internal static ImmutableArray<UnitEvidence> Scored(ImmutableArray<UnitEvidence> features, EvaluationResult? evaluation)
+    // What the evaluation measured of single units on held-out rows becomes theirs.
+    internal static ImmutableArray<UnitEvidence> Scored(ImmutableArray<UnitEvidence> units, EvaluationResult? evaluation)
     {
-        if (evaluation?.Interpretability is not { } measured) return features;
-        Dictionary<int, FeatureScores> scores = measured.UnitScores.Features.ToDictionary(unit => unit.Feature);
-        return [.. features.Select(unit => scores.TryGetValue(unit.Index, out FeatureScores? of) ? unit with { TokenPredictability = of.TokenPredictability, ContextPredictability = of.ContextPredictability } : unit)];
+        if (units.IsEmpty || evaluation?.Interpretability?.UnitScores is not { } measured) return units;
+        IEnumerable<(int Unit, double? Token, double? Context)> scores = units[0].Kind == UnitKind.Feature
+            ? measured.Features.Select(score => (score.Feature, score.TokenPredictability, score.ContextPredictability))
+            : measured.Neurons.Select(score => (score.Neuron, score.TokenPredictability, score.ContextPredictability));
+        Dictionary<int, (int, double? Token, double? Context)> known = scores.ToDictionary(score => score.Unit);
+        return [.. units.Select(unit => known.TryGetValue(unit.Index, out var of) ? unit with { TokenPredictability = of.Token, ContextPredictability = of.Context } : unit)];
     }
 
-    // They stand in the table of the features and need not stand in the card as well.
+    // They stand in the tables of the units and need not stand in the card as well.
     private static EvaluationResult? WithoutScores(EvaluationResult? evaluation) =>
-        evaluation?.Interpretability is { } measured ? evaluation with { Interpretability = measured with { UnitScores = measured.UnitScores with { Features = [] } } } : evaluation;
+        evaluation?.Interpretability is { } measured ? evaluation with { Interpretability = measured with { UnitScores = measured.UnitScores with { Features = [], Neurons = [] } } } : evaluation;
 
     private static FeatureIndexCard Card(ScanInputs inputs, EvidenceResult evidence)
     {
@@ -182,7 +170,7 @@ public static class ScanRun
     /// <summary>What a scan reads, opened.</summary>
     private sealed record ScanInputs(ScanConfig Config, ActivationStore Store, SparseAutoencoder Sae, Transformer Model, HookPoint At)
     {
-        internal NeuronBasis? Neurons { get; } = Config.Neurons ? ScanRun.Neurons(Store, At, ScanRun.FeaturesPerToken(Sae, Store)) : null;
+        internal NeuronBasis? Neurons { get; } = Config.Neurons ? NeuronBasis.Of(Store, Sae) : null;
     }
 
     // Only models trained by this tool carry their own numbers.

@@ -32,11 +32,14 @@ public sealed class EvaluationCommandTests : IDisposable
         Assert.All(tasks, task => Assert.True(task!["undefined"] is not null || task["accuracy"]!.AsObject().Count == 9, task.ToJsonString()));
         Assert.Contains("needed", (string)tasks.Single(task => (string)task!["task"]! == "numeric")!["undefined"]!);
         Assert.Equal(15, metrics["interpretability"]!["unit_scores"]!["distributions"]!.AsArray().Count);
-        await Succeed("scan", "--sae", "sae", "--activations", "store", "--model", "model", "--metrics", Path.Combine("sae", "metrics.json"), "--out", "features");
-        JsonNode[] scored = [.. metrics["interpretability"]!["unit_scores"]!["features"]!.AsArray().Where(unit => unit!["context_predictability"] is not null).Select(unit => unit!)];
-        JsonArray joined = JsonNode.Parse(await Succeed("query", "select feature, token_predictability, context_predictability from features where context_predictability is not null order by feature", "features", "--json"))!.AsArray();
-        Assert.NotEmpty(scored);
-        Assert.Equal(scored.Select(unit => ((int)unit["feature"]!, (double)unit["token_predictability"]!, (double)unit["context_predictability"]!)), joined.Select(row => ((int)row!["feature"]!, (double)row["token_predictability"]!, (double)row["context_predictability"]!)));
+        await Succeed("scan", "--sae", "sae", "--activations", "store", "--model", "model", "--metrics", Path.Combine("sae", "metrics.json"), "--neurons", "--out", "features");
+        foreach (string kind in new[] { "feature", "neuron" })
+        {
+            JsonNode[] scored = [.. metrics["interpretability"]!["unit_scores"]![$"{kind}s"]!.AsArray().Where(unit => unit!["context_predictability"] is not null).Select(unit => unit!)];
+            JsonArray joined = JsonNode.Parse(await Succeed("query", $"select {kind}, token_predictability, context_predictability from {kind}s where context_predictability is not null order by {kind}", "features", "--json"))!.AsArray();
+            Assert.NotEmpty(scored);
+            Assert.Equal(scored.Select(unit => ((int)unit[kind]!, (double)unit["token_predictability"]!, (double)unit["context_predictability"]!)), joined.Select(row => ((int)row![kind]!, (double)row["token_predictability"]!, (double)row["context_predictability"]!)));
+        }
         Assert.DoesNotContain("NaN", await File.ReadAllTextAsync(Path.Combine(folder, "sae", "metrics.json"), TestContext.Current.CancellationToken));
         Assert.Contains("default-src 'none'", await File.ReadAllTextAsync(Path.Combine(folder, "sae", "metrics.interpretability.html"), TestContext.Current.CancellationToken));
         Assert.True(File.Exists(Path.Combine(folder, "sae", "saebench_core.json")));

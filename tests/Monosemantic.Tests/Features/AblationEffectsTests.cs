@@ -89,6 +89,49 @@ public sealed class AblationEffectsTests : IDisposable
         Assert.Contains(measured, unit => Math.Abs(unit.AblationLoss!.Value) > 1e-4);
     }
 
+    [Theory]
+    [InlineData("blocks.0.hook_resid_post", true)]
+    [InlineData("blocks.0.hook_resid_post", false)]
+    [InlineData("blocks.1.hook_resid_mid", false)]
+    public void Dimension_above_its_mean_is_set_to_the_mean(string point, bool inStore)
+    {
+        const int peak = 4;
+        var at = HookPoint.Parse(point);
+        double[] mean = [.. Enumerable.Range(0, Width).Select(j => 0.02 * (j - 8))], deviation = [.. Enumerable.Range(0, Width).Select(j => j == 3 ? 0 : 0.5 + j)];
+        using ActivationStore store = Stored(at);
+        UnitEvidence[] measured = Measure(at, NeuronBasis.OfResidual(mean, deviation, Width), inStore ? store : null, [Context(0, peak, 2)]);
+        foreach (UnitEvidence unit in measured)
+        {
+            Tensor Taken(Tensor value)
+            {
+                Tensor changed = value.clone();
+                if (unit.Index != 3) changed[0, peak, unit.Index] = value[0, peak, unit.Index].clamp_max(mean[unit.Index]);
+                return changed;
+            }
+            Assert.Equal(Effect(0, peak, at, Taken), unit.Contexts[0].AblationLoss!.Value, 5);
+        }
+        Assert.Contains(measured, unit => Math.Abs(unit.AblationLoss!.Value) > 1e-4);
+        Assert.Equal(0, measured[3].AblationLoss);
+    }
+
+    [Fact]
+    public void Neuron_of_an_mlp_is_set_to_0_where_it_is_among_the_k_that_fire()
+    {
+        const int k = 7;
+        var at = HookPoint.Parse("blocks.1.mlp.hook_post");
+        float[] active = [];
+        model.Forward(Tokens(0, 4), (_, value) => { active = [.. value[0, 2].data<float>()]; return value; }, at).Dispose();
+        HashSet<int> fire = [.. Enumerable.Range(0, active.Length).Where(j => active[j] > 0).OrderByDescending(j => active[j]).Take(k)];
+        UnitEvidence[] measured = Measure(at, NeuronBasis.OfMlp(active.Length, k), null, [Context(0, 2, 2)]);
+        Assert.Equal((k, 4 * Width), (fire.Count, measured.Length));
+        foreach (UnitEvidence unit in measured)
+        {
+            double expected = fire.Contains(unit.Index) ? Effect(0, 2, at, value => Without(value, 2, unit.Index)) : 0;
+            Assert.Equal(expected, unit.Contexts[0].AblationLoss!.Value, 5);
+        }
+        Assert.Contains(measured, unit => Math.Abs(unit.AblationLoss!.Value) > 1e-4);
+    }
+
     [Fact]
     public void Feature_of_a_crosscoder_is_not_measured()
     {
@@ -140,11 +183,17 @@ public sealed class AblationEffectsTests : IDisposable
     private static ContextEvidence Context(int start, int peak, int after) =>
         new(1, start, peak, Text[start..(start + peak + after)], [.. Enumerable.Range(0, peak + after).Select(at => at == peak ? 1f : 0)]);
 
-    private UnitEvidence[] Measure(HookPoint at, SparseAutoencoder sae, ActivationStore? store, ImmutableArray<ContextEvidence> contexts)
+    private static ImmutableArray<UnitEvidence> Units(int count, ImmutableArray<ContextEvidence> contexts)
     {
         UnitEvidence any = ScanData.Random(1).Scan(new(), 64)[0];
-        return [.. AblationEffects.Measure(model, at, sae, [.. Enumerable.Range(0, sae.Config.DSae).Select(index => any with { Index = index, Contexts = contexts })], contexts.Length, store, cancellation: TestContext.Current.CancellationToken)];
+        return [.. Enumerable.Range(0, count).Select(index => any with { Index = index, Contexts = contexts })];
     }
+
+    private UnitEvidence[] Measure(HookPoint at, SparseAutoencoder sae, ActivationStore? store, ImmutableArray<ContextEvidence> contexts) =>
+        [.. AblationEffects.Measure(model, at, sae, Units(sae.Config.DSae, contexts), contexts.Length, store, cancellation: TestContext.Current.CancellationToken)];
+
+    private UnitEvidence[] Measure(HookPoint at, NeuronBasis neurons, ActivationStore? store, ImmutableArray<ContextEvidence> contexts) =>
+        [.. AblationEffects.Measure(model, at, neurons, Units(neurons.Width, contexts), contexts.Length, store, cancellation: TestContext.Current.CancellationToken)];
 
     private static Tensor Tokens(int start, int count) => tensor(Text[start..(start + count)].Select(id => (long)id).ToArray(), [1, count]);
 

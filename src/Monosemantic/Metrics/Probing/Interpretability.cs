@@ -29,6 +29,6 @@ internal static class Interpretability
         ProbeText text = ProbeText.Read(corpus, plan, tokenizer, [train, test], progress, cancellation);
         SparseProbingResult probing = SparseProbing.Measure(train, test, text, progress, cancellation);
         FirstLetterResult letters = FirstLetters.Measure(sae, train, test, text, cancellation);
-        return new(train.Rows, test.Rows, probing, letters, UnitScores.Measure(train, test, text, store.Manifest.Statistics.Mean, progress, cancellation));
+        return new(train.Rows, test.Rows, probing, letters, UnitScores.Measure(train, test, text, store.Manifest.Statistics.Mean, NeuronBasis.Of(store, sae), progress, cancellation));
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Numerics.Tensors;
+using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
 
 namespace Monosemantic.Metrics.Probing;
@@ -18,6 +19,12 @@ public sealed record UnitScoreResult(IReadOnlyDictionary<string, string> Definit
 {
     /// <summary>The scores of every feature that fires often enough, by index.</summary>
     public ImmutableArray<FeatureScores> Features { get; init; } = [];
+
+    /// <summary>
+    /// The scores of every raw neuron that fires often enough, by index, when it fires where it is among the k largest of a token
+    /// (see <see cref="NeuronBasis"/>), as a scan has it, and not, as in <see cref="Distributions"/>, as often as a feature.
+    /// </summary>
+    public ImmutableArray<NeuronScores> Neurons { get; init; } = [];
 }
 
 /// <summary>The scores of one feature; null where one is undefined.</summary>
@@ -28,6 +35,15 @@ public sealed record UnitScoreResult(IReadOnlyDictionary<string, string> Definit
 /// <param name="ContextPredictability">Share that the token and the two before it explain.</param>
 /// <param name="DecileConsistency">Overlap of weaker firings' tokens with the strongest ones'.</param>
 public sealed record FeatureScores(int Feature, double? TokenEntropy, double? Purity, double? TokenPredictability, double? ContextPredictability, double? DecileConsistency);
+
+/// <summary>The scores of one raw neuron; null where one is undefined.</summary>
+/// <param name="Neuron">Its index.</param>
+/// <param name="TokenEntropy">Bits.</param>
+/// <param name="Purity">Largest share of its firings on one token id.</param>
+/// <param name="TokenPredictability">Share of the entropy of firing that the token explains.</param>
+/// <param name="ContextPredictability">Share that the token and the two before it explain.</param>
+/// <param name="DecileConsistency">Overlap of weaker firings' tokens with the strongest ones'.</param>
+public sealed record NeuronScores(int Neuron, double? TokenEntropy, double? Purity, double? TokenPredictability, double? ContextPredictability, double? DecileConsistency);
 
 /// <summary>
 /// Scores of features beside those of neurons and of random directions, all made to fire equally often.
@@ -73,16 +89,16 @@ internal sealed class UnitScores
     /// <param name="test">Held-out rows.</param>
     /// <param name="text">The text of both.</param>
     /// <param name="mean">Mean of the store [d_model].</param>
+    /// <param name="neurons">When a neuron fires that is scored by itself.</param>
     /// <param name="progress">Told after each kind.</param>
     /// <param name="cancellation">Stops between units.</param>
-    internal static UnitScoreResult Measure(ProbeRows train, ProbeRows test, ProbeText text, IReadOnlyList<double> mean, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    internal static UnitScoreResult Measure(ProbeRows train, ProbeRows test, ProbeText text, IReadOnlyList<double> mean, NeuronBasis neurons, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         var scores = new UnitScores(train, test, text);
-        (int Feature, Firings Firings)[] often = scores.Features();
+        (int Unit, Firings Firings)[] often = scores.Often(train.Code, test.Code);
         int sampled = Math.Min(MostUnits, often.Length);
         int[] sample = [.. Enumerable.Range(0, sampled).Select(i => (int)((long)i * often.Length / sampled))];
-        double[][] all = new double[often.Length][];
-        Parallel.For(0, often.Length, new ParallelOptions { CancellationToken = cancellation }, i => all[i] = scores.Of(often[i].Firings));
+        double[][] all = scores.Of(often, cancellation);
         Firings[] features = [.. sample.Select(i => often[i].Firings)];
         int[] counts = [.. features.Select(unit => unit.Rows.Length)];
         float[] centre = [.. mean.Select(value => (float)value)];
@@ -99,36 +115,50 @@ internal sealed class UnitScores
             distributions.AddRange(scores.Distributions(kind, found));
             progress?.Report(new("score", distributions.Count, 3 * Definitions.Length, "distributions", kind));
         }
-        return new(Definitions.ToDictionary(definition => definition.Name, definition => definition.Formula), [.. distributions]) { Features = [.. often.Select((unit, i) => Named(unit.Feature, all[i]))] };
+        return new(Definitions.ToDictionary(definition => definition.Name, definition => definition.Formula), [.. distributions])
+        {
+            Features = [.. often.Zip(all, (unit, found) => (unit.Unit, Of: Rounded(found))).Select(unit => new FeatureScores(unit.Unit, unit.Of[0], unit.Of[1], unit.Of[2], unit.Of[3], unit.Of[4]))],
+            Neurons = scores.Neurons(neurons, cancellation),
+        };
     }
 
     /// <summary>Rows on which a unit fires, in ascending order, and how strongly.</summary>
     internal sealed record Firings(int[] Rows, float[] Values);
 
-    private static FeatureScores Named(int feature, double[] scores)
+    private static double?[] Rounded(double[] scores) => [.. scores.Select(score => double.IsFinite(score) ? Math.Round(score, 6) : (double?)null)];
+
+    private ImmutableArray<NeuronScores> Neurons(NeuronBasis neurons, CancellationToken cancellation)
     {
-        double?[] known = [.. scores.Select(score => double.IsFinite(score) ? Math.Round(score, 6) : (double?)null)];
-        return new(feature, known[0], known[1], known[2], known[3], known[4]);
+        SparseCode Code(ProbeRows part) => neurons.Encode(part.X.AsSpan(0, part.Rows * part.DModel), part.Rows);
+        (int Unit, Firings Firings)[] often = Often(Code(train), Code(test));
+        return [.. often.Zip(Of(often, cancellation), (unit, found) => (unit.Unit, Of: Rounded(found))).Select(unit => new NeuronScores(unit.Unit, unit.Of[0], unit.Of[1], unit.Of[2], unit.Of[3], unit.Of[4]))];
     }
 
-    // Those features that fire often enough.
-    private (int Feature, Firings Firings)[] Features()
+    private double[][] Of((int Unit, Firings Firings)[] units, CancellationToken cancellation)
     {
-        var rows = new List<int>[train.Code.DSae];
-        var values = new List<float>[train.Code.DSae];
-        Collect(train, 0);
-        Collect(test, train.Rows);
-        return [.. Enumerable.Range(0, rows.Length).Where(feature => rows[feature]?.Count >= LeastFirings).Select(feature => (feature, new Firings([.. rows[feature]], [.. values[feature]])))];
+        double[][] all = new double[units.Length][];
+        Parallel.For(0, units.Length, new ParallelOptions { CancellationToken = cancellation }, i => all[i] = Of(units[i].Firings));
+        return all;
+    }
 
-        void Collect(ProbeRows part, int first)
+    // Those units of a code that fire often enough.
+    private (int Unit, Firings Firings)[] Often(SparseCode training, SparseCode heldOut)
+    {
+        var rows = new List<int>[training.DSae];
+        var values = new List<float>[training.DSae];
+        Collect(training, 0);
+        Collect(heldOut, train.Rows);
+        return [.. Enumerable.Range(0, rows.Length).Where(unit => rows[unit]?.Count >= LeastFirings).Select(unit => (unit, new Firings([.. rows[unit]], [.. values[unit]])))];
+
+        void Collect(SparseCode code, int first)
         {
-            for (int row = 0; row < part.Rows; row++)
+            for (int row = 0; row < code.Rows; row++)
             {
-                ReadOnlySpan<int> fired = part.Code.FeaturesOf(row);
+                ReadOnlySpan<int> fired = code.FeaturesOf(row);
                 for (int i = 0; i < fired.Length; i++)
                 {
                     (rows[fired[i]] ??= []).Add(first + row);
-                    (values[fired[i]] ??= []).Add(part.Code.ValuesOf(row)[i]);
+                    (values[fired[i]] ??= []).Add(code.ValuesOf(row)[i]);
                 }
             }
         }

@@ -1,9 +1,8 @@
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
-using Monosemantic.Features;
 using Monosemantic.Runtime;
 
-namespace Monosemantic.Tests.Features;
+namespace Monosemantic.Tests.Dictionaries;
 
 public sealed class NeuronBasisTests
 {
@@ -33,29 +32,15 @@ public sealed class NeuronBasisTests
     [Fact]
     public void Residual_dimensions_are_measured_in_their_own_deviations_from_their_own_mean()
     {
-        var moments = new ActivationMoments(3);
-        moments.Add([10_000f, 5, 7, 10_002f, 5, 7, 10_001f, 5, 10]);
-        Assert.Equal([10_001.0, 5, 8], moments.Mean);
-        Assert.Equal(Math.Sqrt(2.0 / 3), moments.Deviation[0], 12);
-        Assert.Equal(0, moments.Deviation[1]);
+        double deviation = Math.Sqrt(2.0 / 3);
+        var neurons = NeuronBasis.OfResidual([10_001, 5, 8], [deviation, 0, 1.5], k: 3);
 
-        SparseCode code = NeuronBasis.OfResidual(moments, k: 3).Encode(Batch([10_003f, 99, 7], 3));
+        SparseCode code = neurons.Encode(Batch([10_003f, 99, 7], 3));
 
         Assert.Equal([0], code.FeaturesOf(0).ToArray());
-        Assert.Equal(2 / Math.Sqrt(2.0 / 3), code.ValuesOf(0)[0], 5);
-    }
-
-    [Fact]
-    public void Moments_do_not_depend_on_batches()
-    {
-        var random = new SeededRandom(1);
-        float[] values = [.. Enumerable.Range(0, 60).Select(_ => (float)random.NextDouble())];
-        ActivationMoments whole = new(4), parts = new(4);
-        whole.Add(values);
-        for (int start = 0; start < values.Length; start += 12) parts.Add(values.AsSpan(start, 12));
-        Assert.Equal(whole.Mean, parts.Mean);
-        Assert.Equal(whole.Deviation, parts.Deviation);
-        Assert.All(new ActivationMoments(4).Deviation, value => Assert.Equal(0, value));
+        Assert.Equal(2 / deviation, code.ValuesOf(0)[0], 5);
+        Assert.Equal(2, code.ValuesOf(0)[0] * neurons.UnitOf(0), 5);
+        Assert.Equal([0, 1.5f, 1], [neurons.UnitOf(1), neurons.UnitOf(2), NeuronBasis.OfMlp(3, 1).UnitOf(2)]);
     }
 
     private static ActivationBatch Batch(float[] values, int width) => new()

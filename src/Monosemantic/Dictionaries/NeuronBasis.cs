@@ -2,9 +2,9 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Monosemantic.Activations;
-using Monosemantic.Dictionaries;
+using Monosemantic.Models;
 
-namespace Monosemantic.Features;
+namespace Monosemantic.Dictionaries;
 
 /// <summary>
 /// The raw neurons of a hook point as a code that can be held against a dictionary's: at each token the k neurons with the
@@ -38,13 +38,18 @@ public sealed class NeuronBasis
     /// <summary>One sentence for readers: what a neuron is here and when it fires.</summary>
     public string Definition { get; }
 
-    /// <summary>Dimensions of the residual stream, as deviations from their mean.</summary>
-    /// <param name="moments">Mean and standard deviation of each dimension. One that never varies never fires.</param>
-    /// <param name="k">Neurons that may fire per token, at least 1.</param>
-    public static NeuronBasis OfResidual(ActivationMoments moments, int k)
+    /// <summary>The neurons of a store's hook point, as many of them to a token as a dictionary has features.</summary>
+    /// <param name="store">The activations; their mean and variance are the store's own.</param>
+    /// <param name="sae">The dictionary: k is its own, or, where a threshold decides, its mean L0 on the first rows.</param>
+    public static NeuronBasis Of(ActivationStore store, SparseAutoencoder sae)
     {
-        ArgumentNullException.ThrowIfNull(moments);
-        return OfResidual(moments.Mean, moments.Deviation, k);
+        ArgumentNullException.ThrowIfNull(store);
+        ArgumentNullException.ThrowIfNull(sae);
+        int k = sae.Config.K > 0 ? sae.Config.K : FeaturesPerToken(store, sae);
+        HookPoint? at = HookPoint.CanonicalName(store.Plan.HookPoint) is { } known ? HookPoint.Parse(known) : null;
+        if (at?.Site == HookSite.MlpPost) return OfMlp(store.DModel, k);
+        StoreStatistics statistics = store.Manifest.Statistics;
+        return OfResidual(statistics.Mean, [.. statistics.Variance.Select(Math.Sqrt)], k, at is { } point && IsResidual(point.Site) ? "the residual stream" : store.Plan.HookPoint);
     }
 
     /// <summary>Dimensions of the residual stream, as deviations from their mean.</summary>
@@ -67,6 +72,10 @@ public sealed class NeuronBasis
     public static NeuronBasis OfMlp(int width, int k) => new(width, k, null, null,
         $"A neuron is one of the {width} hidden units of the MLP; its activation is what it outputs, and at each token the {Math.Min(k, width)} largest positive ones fire.");
 
+    /// <summary>What one of a neuron's units of activation is in the hook point's: its standard deviation, or 1 for a neuron of an MLP.</summary>
+    /// <param name="neuron">The neuron; one that never varies has 0.</param>
+    public float UnitOf(int neuron) => scale is null ? 1 : scale[neuron] > 0 ? 1 / scale[neuron] : 0;
+
     /// <summary>The code of a batch of activations.</summary>
     /// <param name="batch">Activations [n, width].</param>
     /// <returns>[n, width], at most k entries a row.</returns>
@@ -74,22 +83,47 @@ public sealed class NeuronBasis
     {
         ArgumentNullException.ThrowIfNull(batch);
         if (batch.DModel != Width) throw new ArgumentException($"activations of width {batch.DModel} for {Width} neurons", nameof(batch));
-        var chosen = new int[batch.Rows * k];
-        var values = new float[batch.Rows * k];
-        var counts = new int[batch.Rows];
-        const int rowsPerTask = 128;
-        Parallel.For(0, (batch.Rows + rowsPerTask - 1) / rowsPerTask, task =>
-        {
-            var keys = new ulong[Width];
-            float bar = 0;
-            int last = Math.Min(batch.Rows, (task + 1) * rowsPerTask);
-            for (int row = task * rowsPerTask; row < last; row++)
-            {
-                counts[row] = EncodeRow(batch.Row(row), keys, ref bar, chosen.AsSpan(row * k, k), values.AsSpan(row * k, k));
-            }
-        });
-        return Packed(batch.Rows, counts, chosen, values);
+        return Encode(batch.Span, batch.Rows);
     }
+
+    /// <summary>The code of some activations.</summary>
+    /// <param name="values">Activations [n, width].</param>
+    /// <param name="rows">n.</param>
+    /// <returns>[n, width], at most k entries a row.</returns>
+    public unsafe SparseCode Encode(ReadOnlySpan<float> values, int rows)
+    {
+        if (values.Length != (long)rows * Width) throw new ArgumentException($"{values.Length} activations for {rows} rows of {Width} neurons", nameof(values));
+        var chosen = new int[rows * k];
+        var activations = new float[rows * k];
+        var counts = new int[rows];
+        const int rowsPerTask = 128;
+        fixed (float* first = values)
+        {
+            nint x = (nint)first;
+            Parallel.For(0, (rows + rowsPerTask - 1) / rowsPerTask, task =>
+            {
+                var keys = new ulong[Width];
+                float bar = 0;
+                int last = Math.Min(rows, (task + 1) * rowsPerTask);
+                for (int row = task * rowsPerTask; row < last; row++)
+                {
+                    var own = new ReadOnlySpan<float>((float*)x + ((long)row * Width), Width);
+                    counts[row] = EncodeRow(own, keys, ref bar, chosen.AsSpan(row * k, k), activations.AsSpan(row * k, k));
+                }
+            });
+        }
+        return Packed(rows, counts, chosen, activations);
+    }
+
+    private static int FeaturesPerToken(ActivationStore store, SparseAutoencoder sae)
+    {
+        const int rowsRead = 4096;
+        ActivationBatch first = store.Read(rowsRead).First();
+        return Math.Max(1, (int)Math.Round(sae.EncodeSparse(first.Span, first.Rows).Count / (double)first.Rows));
+    }
+
+    private static bool IsResidual(HookSite site) =>
+        site is HookSite.Embed or HookSite.PosEmbed or HookSite.ResidPre or HookSite.ResidMid or HookSite.ResidPost;
 
     // The bar starts a little below the k-th largest of the row before, so that few values are looked at twice; where fewer
     // than k pass it, all above 0 are taken. So it changes the time but never the result.
