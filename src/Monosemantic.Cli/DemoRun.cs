@@ -105,8 +105,8 @@ internal sealed class DemoRun(string folder, DemoSettings settings)
     }
 
     private void Evaluate(string model, IProgress<ProgressReport>? progress, CancellationToken cancellation) =>
-        JsonFile.Write(Metrics, EvaluationRun.Execute(new EvaluationConfig { Sae = Sae, Activations = Store, Model = model, Text = [Text] }, progress, cancellation));
+        JsonFile.Write(Metrics, EvaluationRun.Execute(new EvaluationConfig { Sae = Sae, Activations = Store, Model = model, Text = [Text], Interpret = true }, progress, cancellation));
 
     private void Scan(string model, IProgress<ProgressReport>? progress, CancellationToken cancellation) =>
-        ScanRun.Execute(new ScanConfig { Sae = Sae, Activations = Store, Model = model, Metrics = Metrics, Seed = settings.Seed }, Index, progress, resume: true, cancellation: cancellation);
+        ScanRun.Execute(new ScanConfig { Sae = Sae, Activations = Store, Model = model, Metrics = Metrics, Neurons = true, Seed = settings.Seed }, Index, progress, resume: true, cancellation: cancellation);
 }

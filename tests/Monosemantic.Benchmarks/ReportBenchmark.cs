@@ -67,7 +67,7 @@ internal static partial class ReportBenchmark
             LargeIndex.Write(large, 16_384);
             costs.Add(Measure("16k made-up features", large, folder).GetAwaiter().GetResult());
             (string store, string sae) = SampleDictionary.Make(folder, 120_000);
-            ScanRun.Execute(new ScanConfig { Sae = sae, Activations = store, Model = SampleModelFolder.Find() }, real, null);
+            ScanRun.Execute(new ScanConfig { Sae = sae, Activations = store, Model = SampleModelFolder.Find(), Neurons = true }, real, null);
             costs.Add(Measure("sample model", real, folder).GetAwaiter().GetResult());
             if (json >= 0) JsonFile.Write(options[json + 1], costs);
             return 0;

@@ -21,7 +21,7 @@ internal sealed class EvidencePass
         features = new(UnitKind.Feature, sae.Config.DSae, options);
         raw = neurons is null ? null : new(UnitKind.Neuron, neurons.Width, options);
         bool fits = CrossCorrelation.Size(sae.Config.DSae, sae.Config.DModel) <= Math.Min(options.MaxCorrelations, Array.MaxLength);
-        correlation = neurons is not null && fits ? new(sae.Config.DSae, sae.Config.DModel) : null;
+        correlation = fits ? new(sae.Config.DSae, sae.Config.DModel) : null;
     }
 
     internal void Add(ActivationBatch batch)

@@ -25,8 +25,8 @@ public sealed record ScanConfig
     /// <summary>A <c>metrics.json</c> to keep with the evidence; null for none.</summary>
     public string? Metrics { get; init; }
 
-    /// <summary>Whether the raw neurons of the hook point get the same evidence.</summary>
-    public bool Neurons { get; init; } = true;
+    /// <summary>Whether the raw neurons of the hook point get the same evidence; how features correlate with them is found either way.</summary>
+    public bool Neurons { get; init; }
 
     /// <summary>Contexts of each feature, from the strongest, at which its effect on the next token's loss is measured; 0 for none.</summary>
     public int AblatedContexts { get; init; } = 3;
@@ -154,7 +154,7 @@ public static class ScanRun
             Seed = sae.Provenance.Seed ?? 0,
             CodeVersion = CodeVersion.Current,
             FeatureDefinition = FeatureDefinition,
-            NeuronDefinition = inputs.Neurons?.Definition ?? "Neurons were not scanned.",
+            NeuronDefinition = inputs.Neurons?.Definition ?? "The raw neurons were not scanned; scan --neurons does it.",
             Provenance =
             [
                 new("text", plan.Corpus.Sha256),

@@ -47,7 +47,7 @@ public static class RichHtml
     };
 
     private static Markup Index(FeatureIndex index) => Markup.Of($"""
-        <div><p><b>{index.Card.Model}</b>, {index.Card.HookPoint}: {Numbers.Count(index.Features.Length)} features, {Numbers.Count(index.Neurons.Length)} neurons on {Numbers.Count(index.Card.RowsScanned)} tokens of {index.Card.Corpus}</p>
+        <div><p><b>{index.Card.Model}</b>, {index.Card.HookPoint}: {Numbers.Count(index.Features.Length)} features{(index.Neurons.IsEmpty ? "" : $", {Numbers.Count(index.Neurons.Length)} neurons")} on {Numbers.Count(index.Card.RowsScanned)} tokens of {index.Card.Corpus}</p>
         {Table(["feature", "density", "max", "tokens that fire it"], [.. index.Features.OrderByDescending(unit => unit.Max).Take(8).Select(unit => new object?[] { unit.Index, unit.Density, unit.Max, string.Join(" | ", unit.Tokens.Take(5).Select(token => index.TokenText(token.Token))) })], index.Features.Length)}</div>
         """);
 

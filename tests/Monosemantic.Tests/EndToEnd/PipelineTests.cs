@@ -32,7 +32,7 @@ public sealed class PipelineTests : IDisposable
         JsonNode metrics = JsonNode.Parse((await Succeed("eval", "--sae", "sae", "--activations", "store", "--model", "model", "--text", "text.txt", "--contexts", "5", "--json")).Output)!;
         Assert.InRange((double)metrics["fvu"]!, 0.0, 1.0);
         Assert.InRange((double)metrics["l0"]!, 0.5, 4.0);
-        await Succeed("scan", "--sae", "sae", "--activations", "store", "--model", "model", "--metrics", "sae/metrics.json", "--out", "features");
+        await Succeed("scan", "--sae", "sae", "--activations", "store", "--model", "model", "--metrics", "sae/metrics.json", "--neurons", "--out", "features");
         await Succeed("report", "features", "--out", "report.html");
         Assert.Contains("hook_resid_post", await File.ReadAllTextAsync(Path.Combine(folder, "report.html"), TestContext.Current.CancellationToken));
 
@@ -108,7 +108,7 @@ public sealed class PipelineTests : IDisposable
         await File.WriteAllTextAsync(Path.Combine(folder, "text.txt"), TinyModel.Documents(3000), TestContext.Current.CancellationToken);
         await Succeed(Extract("store"));
         await Succeed(Train("sae"));
-        string[] Scan(string output, params string[] more) => ["scan", "--sae", "sae", "--activations", "store", "--model", "model", "--out", output, .. more];
+        string[] Scan(string output, params string[] more) => ["scan", "--sae", "sae", "--activations", "store", "--model", "model", "--neurons", "--out", output, .. more];
         await Succeed(Scan("whole"));
 
         CommandResult killed = await CommandLine.BeforeItsEndAsync(Path.Combine(folder, "features"), () => CommandLine.KillAsync(folder, () => File.Exists(Path.Combine(folder, "features", "scan.state")), Scan("features", "--save-every", "0")));

@@ -1,4 +1,5 @@
 using Microsoft.Playwright;
+using Monosemantic.Features;
 using Monosemantic.Reports;
 
 namespace Monosemantic.Tests.Reports;
@@ -28,6 +29,21 @@ public sealed class ReportFilesBrowserTests(ReportBrowserTests.Opened opened) : 
         await Browser.EvaluateAsync<int>("(() => { document.getElementById('explore-chart').emit('plotly_click', { points: [{ customdata: 7 }] }); return 0; })()");
         Assert.EndsWith("#feature=7", Page.Url, StringComparison.Ordinal);
         Assert.Equal(new Uri(opened.Path).AbsoluteUri, Assert.Single(Browser.Requests));
+        Assert.Empty(Browser.Errors);
+    }
+
+    [Fact]
+    public async Task Neurons_that_were_not_scanned_are_named_beside_a_feature_and_lead_nowhere()
+    {
+        string path = Path.Combine(opened.Folder, "features alone.html");
+        HtmlReport.Write(path, Data with { Neurons = [] });
+        UnitEvidence unit = Data.Features.Single(f => f.Index == 123);
+        string[] Near(UnitKind kind) => [.. unit.Neighbours.Where(near => near.Kind == kind).Select(near => kind == UnitKind.Neuron ? $"n{near.Index}" : $"{near.Index}")];
+        await Browser.OpenAsync(path, "#feature=123");
+        await Page.WaitForSelectorAsync("#unit .neighbours tbody tr");
+        Assert.Equal(Near(UnitKind.Feature), await Browser.TextsAsync("#unit .neighbours a"));
+        Assert.Equal([.. Near(UnitKind.Feature), .. Near(UnitKind.Neuron)], await Browser.TextsAsync("#unit .neighbours td:first-child"));
+        Assert.NotEmpty(Near(UnitKind.Neuron));
         Assert.Empty(Browser.Errors);
     }
 

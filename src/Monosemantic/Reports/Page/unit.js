@@ -199,8 +199,9 @@ function neighboursPart(page) {
     const rows = near.i.map((index, i) => {
       const row = kind.rows.get(index);
       const tokens = row === undefined ? [] : kind.columns.top[row].slice(0, 4).flatMap((id) => [chip(id), ' ']);
+      const name = near.k === 'neuron' ? `n${index}` : String(index);
       return el('tr', {},
-        el('td', {}, el('a', { href: `#${near.k}=${index}` }, near.k === 'neuron' ? `n${index}` : String(index))),
+        el('td', {}, row === undefined ? name : el('a', { href: `#${near.k}=${index}` }, name)),
         el('th', { scope: 'row' }, el('div', { class: 'fade' }, tokens)),
         el('td', { class: 'number' }, near.r === 'co-firing' ? percent(near.v[i]) : short(near.v[i])));
     });
