@@ -135,10 +135,12 @@ public sealed class AblationEffects
         long[] ids = [.. batch.SelectMany(probe => probe.Context.Tokens[..(last + 1)].Select(id => (long)id))];
         Tensor tokens = tensor(ids, [batch.Length, last + 1]), peak = tokens.narrow(1, last, 1);
         if (last > 0) model.Read(tokens.narrow(1, 0, last), seen);
+        int[] units = Units(batch);
         Tensor? contribution = null;
         Tensor Keep(HookPoint _, Tensor value)
         {
-            contribution = Contributions(value.reshape(batch.Length, ablated.Width), batch).DetachFromDisposeScope();
+            Tensor x = value.reshape(batch.Length, ablated.Width);
+            contribution = ablated.Contributions(x, units, ablated.Activations(x, units)).DetachFromDisposeScope();
             return value;
         }
         Tensor Without(HookPoint _, Tensor value) => value - contribution!.reshape(value.shape);
@@ -157,13 +159,14 @@ public sealed class AblationEffects
         if (last > 0) model.ReadFrom(block, x.narrow(1, 0, last), seen);
         Tensor own = model.ContinueFrom(block, peak, seen);
         seen.Rewind(last);
-        return (own, model.ContinueFrom(block, peak - Contributions(peak.squeeze(1), batch).unsqueeze(1), seen));
+        Tensor contribution = ablated.Contributions(peak.squeeze(1), Units(batch), [.. batch.Select(probe => probe.Context.Activations[last])]);
+        return (own, model.ContinueFrom(block, peak - contribution.unsqueeze(1), seen));
     }
+
+    private static int[] Units(Probe[] batch) => [.. batch.Select(probe => probe.Unit)];
 
     private static float[] Losses(Tensor logits, Tensor next) =>
         [.. TensorMemory.Floats(nn.functional.cross_entropy(logits, next, reduction: nn.Reduction.None).contiguous())];
-
-    private Tensor Contributions(Tensor x, Probe[] batch) => ablated.Contributions(x, [.. batch.Select(probe => probe.Unit)]);
 
     private sealed record Probe(int Unit, int Rank, ContextEvidence Context);
 }

@@ -142,15 +142,9 @@ public sealed class FeatureScan
     // Other units that fire at the same rows as each of some units: those of highest correlation, then those that fire most often with it.
     private ImmutableArray<NeighbourEvidence>[] Partners(int first, int last, (double Mean, double Deviation)[] moments)
     {
-        LargestFew[] Lists() => [.. Enumerable.Range(first, last - first).Select(_ => new LargestFew(options.Neighbours))];
-        LargestFew[] correlated = Lists(), often = Lists();
-        together.Visit(first, last, (unit, other, count, sum) =>
-        {
-            ((double mean, double deviation), (double otherMean, double otherDeviation)) = (moments[unit], moments[other]);
-            often[unit - first].Offer(other, count, count);
-            if (deviation > 0 && otherDeviation > 0) correlated[unit - first].Offer(other, ((sum / Rows) - (mean * otherMean)) / (deviation * otherDeviation), count);
-        });
-        return [.. Enumerable.Range(first, last - first).Select(unit => Neighbours(correlated[unit - first], often[unit - first], tallies[unit].Firings))];
+        var closest = new ClosestPartners(first, last - first, options.Neighbours, Rows, moments);
+        together.Visit(first, last, closest.Offer);
+        return [.. Enumerable.Range(0, last - first).Select(i => Neighbours(closest.Correlated[i], closest.Often[i], tallies[first + i].Firings))];
     }
 
     private ImmutableArray<NeighbourEvidence> Neighbours(LargestFew correlated, LargestFew often, long firings)

@@ -19,12 +19,13 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
     internal ImmutableArray<IndexTable> Write(string folder)
     {
         UnitEvidence[] all = [.. Features, .. Neurons];
-        Func<IndexTable>[] tables =
+        // By far the longest begins first.
+        Task<IndexTable> contexts = Task.Run(() => Contexts(all).Write(folder, ContextFile));
+        Func<IndexTable>[] others =
         [
             () => Units(UnitKind.Feature, Features).Write(folder, FeatureFile),
             () => Units(UnitKind.Neuron, Neurons).Write(folder, NeuronFile),
             () => Tokens(all).Write(folder, TokenFile),
-            () => Contexts(all).Write(folder, ContextFile),
             () => Firings(all).Write(folder, FiringFile),
             () => Neighbours(all).Write(folder, NeighbourFile),
             () => Logits(all).Write(folder, LogitFile),
@@ -32,7 +33,8 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
             () => new ParquetTable().Add("token", Vocabulary.Keys.ToArray()).Add("text", Vocabulary.Values.ToArray()).Write(folder, VocabularyFile),
             () => Run(Card).Write(folder, RunFile),
         ];
-        return [.. Task.WhenAll(tables.Select(Task.Run)).GetAwaiter().GetResult()];
+        IndexTable[] tables = Task.WhenAll([contexts, .. others.Select(Task.Run)]).GetAwaiter().GetResult();
+        return [.. tables.OrderBy(table => Names.IndexOf(table.Name))];
     }
 
     /// <summary>What stands in the columns kind.</summary>

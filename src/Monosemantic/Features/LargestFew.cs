@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Monosemantic.Features;
 
 /// <summary>The largest of many numbers and whose they are, largest first, ties by index; offered in any order.</summary>
@@ -14,6 +16,7 @@ internal sealed class LargestFew(int count)
     /// <param name="index">Whose it is; each is offered once.</param>
     /// <param name="value">The number.</param>
     /// <param name="together">A count to keep beside it.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Offer(int index, double value, long together = 0)
     {
         if (count == 0 || (kept == count && !Before(index, value, places[^1]))) return;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace Monosemantic.Features;
@@ -43,6 +44,7 @@ internal sealed class PartnerTallies
     /// <param name="first">First unit.</param>
     /// <param name="last">The unit after the last.</param>
     /// <param name="tell">Told of a unit, its partner, how often both fire, and the sum of the products of their activations there.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Visit(int first, int last, Action<int, int, long, double> tell)
     {
         for (int unit = first; unit < last && pairs is null; unit++)
@@ -77,6 +79,7 @@ internal sealed class PartnerTallies
 
     // The firings of a row ascend by unit, so that what is behind the unit's own is of later units. A unit's rows lie far apart:
     // the processor is told of them before they are needed.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe void AddLater(ScanBuffer buffer, int unit, ReadOnlySpan<int> rows, ReadOnlySpan<int> places, ReadOnlySpan<float> values, Span<PairTally> later)
     {
         fixed (ScanBuffer.Entry* entries = buffer.Entries)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 
 namespace Monosemantic.Features;
 
@@ -23,6 +24,7 @@ internal sealed class RandomDraws(FeatureScanOptions options)
     /// <summary>Whether a firing of this priority could be drawn as yet.</summary>
     internal bool Admits(ulong priority) => AdmitsFiring(priority) || Contexts.Admits(priority);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Offer(ulong priority, ScanBuffer buffer, int unit, int row, float value)
     {
         if (AdmitsFiring(priority)) Insert(priority, new(buffer.DocumentAt(row), buffer.PositionAt(row), buffer.TokenAt(row), value));
@@ -51,6 +53,7 @@ internal sealed class RandomDraws(FeatureScanOptions options)
 
     private bool AdmitsFiring(ulong priority) => firings.Count < options.Sample || (options.Sample > 0 && priority < firings[^1].Priority);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Insert(ulong priority, Firing firing)
     {
         int place = firings.Count;

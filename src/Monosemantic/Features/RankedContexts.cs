@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 
 namespace Monosemantic.Features;
 
@@ -29,6 +30,7 @@ internal sealed class RankedContexts(FeatureScanOptions options, int most)
     internal bool Admits(ulong rank) => Count < most || (most > 0 && rank <= places[Count - 1].Rank);
 
     /// <summary>Takes in the context around a firing, if it is among the first.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Offer(ulong rank, ScanBuffer buffer, int unit, int row)
     {
         ReadOnlySpan<int> key = buffer.KeyAt(row, options);
@@ -87,6 +89,7 @@ internal sealed class RankedContexts(FeatureScanOptions options, int most)
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int SameText(int hash, ReadOnlySpan<int> key)
     {
         int same = Count - 1;

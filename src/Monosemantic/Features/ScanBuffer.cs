@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Runtime;
@@ -11,7 +12,7 @@ namespace Monosemantic.Features;
 /// </summary>
 internal sealed class ScanBuffer(UnitKind kind, int units)
 {
-    private readonly int[] starts = new int[units + 1];
+    private readonly int[] starts = new int[units + 1], earlier = new int[units + 1], later = new int[units + 1];
     private int[] documents = new int[64];
     private int[] positions = new int[64];
     private int[] tokens = new int[64];
@@ -53,24 +54,12 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
             unitEntries = new int[entries.Length];
             unitValues = new float[entries.Length];
         }
-        Array.Clear(starts);
-        foreach (ref readonly Entry entry in entries.AsSpan(0, count)) starts[entry.Unit]++;
-        for (int unit = 0, sum = 0; unit <= units; unit++)
-        {
-            sum += starts[unit];
-            starts[unit] = sum;
-        }
-        // Backwards, so that each unit's end walks down to its start and its rows come out ascending.
-        for (int row = Rows - 1; row >= 0; row--)
-        {
-            for (int entry = offsets[row + 1] - 1; entry >= offsets[row]; entry--)
-            {
-                int at = --starts[entries[entry].Unit];
-                unitRows[at] = row;
-                unitEntries[at] = entry;
-                unitValues[at] = entries[entry].Value;
-            }
-        }
+        // Each half of the rows is counted and then placed by itself; the later half's places of a unit follow the earlier half's.
+        int middle = Rows / 2;
+        Parallel.Invoke(() => Count(0, middle, starts), () => Count(middle, Rows, later));
+        for (int unit = 0, sum = 0; unit <= units; unit++) (starts[unit], later[unit], sum) = (sum, sum + starts[unit], sum + starts[unit] + later[unit]);
+        Array.Copy(starts, earlier, starts.Length);
+        Parallel.Invoke(() => Place(0, middle, earlier), () => Place(middle, Rows, later));
     }
 
     /// <summary>Rows at which a unit fires, ascending. Valid after <see cref="Transpose"/>.</summary>
@@ -110,6 +99,7 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
     /// <param name="text">Gets the token ids.</param>
     /// <param name="activations">Gets the activations, 0 where the unit does not fire.</param>
     /// <returns>Tokens before the peak, and tokens in all.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal (int Before, int Length) CopyContext(int unit, int peak, FeatureScanOptions options, Span<int> text, Span<float> activations)
     {
         int first = peak, last = peak;
@@ -126,6 +116,7 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
     }
 
     /// <summary>The tokens that tell whether the text around a row is that of another context.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal ReadOnlySpan<int> KeyAt(int row, FeatureScanOptions options)
     {
         int first = row, last = row, before = Math.Min(options.Before, options.SameTextBefore), after = Math.Min(options.After, options.SameTextAfter);
@@ -164,6 +155,28 @@ internal sealed class ScanBuffer(UnitKind kind, int units)
         runs = state.ReadAll<long>();
         offsets = state.ReadAll<int>();
         entries = state.ReadAll<Entry>();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Count(int first, int last, int[] counts)
+    {
+        Array.Clear(counts);
+        foreach (ref readonly Entry entry in entries.AsSpan(offsets[first]..offsets[last])) counts[entry.Unit]++;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Place(int first, int last, int[] next)
+    {
+        for (int row = first; row < last; row++)
+        {
+            for (int entry = offsets[row]; entry < offsets[row + 1]; entry++)
+            {
+                int at = next[entries[entry].Unit]++;
+                unitRows[at] = row;
+                unitEntries[at] = entry;
+                unitValues[at] = entries[entry].Value;
+            }
+        }
     }
 
     private int AppendEntries(SparseCode code, int row, int document, int position)

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Metrics;
-using Monosemantic.Metrics.Probing;
 using Monosemantic.Models;
 using Monosemantic.Runtime;
 using Monosemantic.Text;
@@ -56,16 +55,19 @@ public static class ScanRun
     {
         ArgumentNullException.ThrowIfNull(config);
         OpenFolder(folder, resume);
+        Task<Tokenizer> tokenizerRead = Task.Run(() => Tokenizer.OfModel(config.Model));
+        Task<EvaluationResult?> metricsRead = Task.Run(() => config.Metrics is null ? null : JsonFile.Read<EvaluationResult>(config.Metrics));
         using ActivationStore store = ActivationStore.Open(config.Activations);
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
         using Transformer model = Transformer.Load(config.Model);
         model.ReportWarnings(progress);
         StorePlan plan = store.Manifest.Plan;
         store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
-        Tokenizer tokenizer = Tokenizer.OfModel(config.Model);
+        Tokenizer tokenizer = tokenizerRead.GetAwaiter().GetResult();
         plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model);
         store.RequireTokens(tokenizer.VocabularySize);
-        EvaluationResult? evaluation = config.Metrics is null ? null : OwnMetrics(config.Metrics, SparseAutoencoder.ManifestHash(config.Sae), config.Sae);
+        EvaluationResult? evaluation = metricsRead.GetAwaiter().GetResult();
+        RequireOwn(evaluation, config);
         AtomicFile.MakeFolder(folder);
         var checkpoint = new ScanCheckpoint(Path.Combine(folder, StateName), Identity(config, store), saveEvery ?? TimeSpan.FromMinutes(1));
         var inputs = new ScanInputs(config, store, sae, model, HookPoint.Parse(plan.HookPoint));
@@ -112,12 +114,10 @@ public static class ScanRun
         };
     }
 
-    private static EvaluationResult OwnMetrics(string path, string dictionary, string folder)
+    private static void RequireOwn(EvaluationResult? metrics, ScanConfig config)
     {
-        EvaluationResult result = JsonFile.Read<EvaluationResult>(path);
-        return result.Origin?.DictionarySha256 == dictionary
-            ? result
-            : throw new UserErrorException($"{path} holds the numbers of another autoencoder than {folder}", "evaluate this one with `monosemantic eval` first");
+        if (metrics is null || metrics.Origin?.DictionarySha256 == SparseAutoencoder.ManifestHash(config.Sae)) return;
+        throw new UserErrorException($"{config.Metrics} holds the numbers of another autoencoder than {config.Sae}", "evaluate this one with `monosemantic eval` first");
     }
 
     // What the evaluation measured of single units on held-out rows becomes theirs.

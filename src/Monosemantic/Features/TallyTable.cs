@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Monosemantic.Features;
 
 /// <summary>What one token, or one other unit, did to one unit. 24 bytes.</summary>
@@ -94,6 +96,7 @@ internal sealed class TallyTable(int limit)
 
     private static bool Before(in Tally a, in Tally b) => a.Sum > b.Sum || (a.Sum == b.Sum && a.Key < b.Key);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ref Tally Find(int id)
     {
         int mask = slots.Length - 1, key = id + 1;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Monosemantic.Metrics.Probing;
 
 namespace Monosemantic.Features;
@@ -27,6 +28,7 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
     internal double Squares { get; private set; }
 
     /// <summary>Takes in the unit's firings first to before last, by their number in the buffer.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Add(ScanBuffer buffer, int first, int last, ChunkOrder order)
     {
         ReadOnlySpan<int> rows = buffer.RowsOf(unit);
@@ -110,6 +112,7 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
         sketch.Add(value);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Draw(ScanBuffer buffer, ReadOnlySpan<int> rows, ReadOnlySpan<float> values, int first, int last, ChunkOrder order)
     {
         order.Clear();
@@ -118,17 +121,13 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
             ulong priority = Priority(buffer, rows[i]);
             if (draws.Admits(priority)) order.Add(priority, i);
         }
-        foreach (int i in order.Sorted())
-        {
-            ulong priority = Priority(buffer, rows[i]);
-            if (!draws.Admits(priority)) return;
-            draws.Offer(priority, buffer, unit, rows[i], values[i]);
-        }
+        while (order.TryTake(out ulong priority, out int i) && draws.Admits(priority)) draws.Offer(priority, buffer, unit, rows[i], values[i]);
     }
 
     private ulong Priority(ScanBuffer buffer, int row) => RandomDraws.PriorityOf(options.Seed, unit, buffer.DocumentAt(row), buffer.PositionAt(row));
 
     // The strongest first, among equals in file order.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Rank(ScanBuffer buffer, ReadOnlySpan<int> rows, ReadOnlySpan<float> values, int first, int last, ChunkOrder order)
     {
         order.Clear();
@@ -137,7 +136,7 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
             ulong rank = RankedContexts.RankOf(values[i]);
             if (contexts.Admits(rank)) order.Add((rank << 32) | (uint)i, i);
         }
-        foreach (int i in order.Sorted())
+        while (order.TryTake(out _, out int i))
         {
             ulong rank = RankedContexts.RankOf(values[i]);
             if (!contexts.Admits(rank)) return;

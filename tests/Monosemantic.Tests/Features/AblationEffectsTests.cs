@@ -183,17 +183,20 @@ public sealed class AblationEffectsTests : IDisposable
     private static ContextEvidence Context(int start, int peak, int after) =>
         new(1, start, peak, Text[start..(start + peak + after)], [.. Enumerable.Range(0, peak + after).Select(at => at == peak ? 1f : 0)]);
 
-    private static ImmutableArray<UnitEvidence> Units(int count, ImmutableArray<ContextEvidence> contexts)
+    // With the activations that a scan of the store would have found at the peaks; they are not needed without it.
+    private static ImmutableArray<UnitEvidence> Units(int count, ActivationStore? store, Func<ActivationBatch, SparseCode> encode, ImmutableArray<ContextEvidence> contexts)
     {
         UnitEvidence any = ScanData.Random(1).Scan(new(), 64)[0];
-        return [.. Enumerable.Range(0, count).Select(index => any with { Index = index, Contexts = contexts })];
+        SparseCode? code = store is null ? null : encode(store.Read(64).Single());
+        float At(int unit, ContextEvidence context) => code!.FeaturesOf(Text.Length + context.Start + context.Peak) is var fired && fired.BinarySearch(unit) is var place && place >= 0 ? code.ValuesOf(Text.Length + context.Start + context.Peak)[place] : 0;
+        return [.. Enumerable.Range(0, count).Select(index => any with { Index = index, Contexts = [.. contexts.Select(context => code is null ? context : context with { Activations = context.Activations.SetItem(context.Peak, At(index, context)) })] })];
     }
 
     private UnitEvidence[] Measure(HookPoint at, SparseAutoencoder sae, ActivationStore? store, ImmutableArray<ContextEvidence> contexts) =>
-        [.. AblationEffects.Measure(model, at, sae, Units(sae.Config.DSae, contexts), contexts.Length, store, cancellation: TestContext.Current.CancellationToken)];
+        [.. AblationEffects.Measure(model, at, sae, Units(sae.Config.DSae, store, batch => sae.EncodeSparse(batch.Span, batch.Rows), contexts), contexts.Length, store, cancellation: TestContext.Current.CancellationToken)];
 
     private UnitEvidence[] Measure(HookPoint at, NeuronBasis neurons, ActivationStore? store, ImmutableArray<ContextEvidence> contexts) =>
-        [.. AblationEffects.Measure(model, at, neurons, Units(neurons.Width, contexts), contexts.Length, store, cancellation: TestContext.Current.CancellationToken)];
+        [.. AblationEffects.Measure(model, at, neurons, Units(neurons.Width, store, neurons.Encode, contexts), contexts.Length, store, cancellation: TestContext.Current.CancellationToken)];
 
     private static Tensor Tokens(int start, int count) => tensor(Text[start..(start + count)].Select(id => (long)id).ToArray(), [1, count]);
 
