@@ -28,6 +28,6 @@ catch (UserErrorException error)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: train-step [--only NAME] | forward | eval | tokenizers | store | scan [--json FILE] [--quick] [--demo] | report [--json FILE] | query [--json FILE] | stories --data DIR [--json FILE] | synth-sae-bench [--only NAME] [--json FILE] [--samples N] [--preset NAME] [--lr X] [--quick] | kernels [--dry]");
+    Console.Error.WriteLine("usage: train-step [--only NAME] | forward | eval | tokenizers | store | scan [--json FILE] [--quick] [--demo] [--rows N] | report [--json FILE] | query [--json FILE] | stories --data DIR [--json FILE] | synth-sae-bench [--only NAME] [--json FILE] [--samples N] [--preset NAME] [--lr X] [--quick] | kernels [--dry]");
     return 1;
 }

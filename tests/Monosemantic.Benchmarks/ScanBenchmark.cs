@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Features;
@@ -28,18 +29,18 @@ internal sealed record ScanCost
     /// <summary>Seconds to read and encode every row.</summary>
     public double EncodeSeconds { get; init; }
 
-    /// <summary>Time of the whole pass over the store for all features at once, all evidence made of it, over that of encoding alone.</summary>
+    /// <summary>Time of the whole pass over the store for all features at once, with each one's correlation with every dimension, all evidence made of it, over that of encoding alone.</summary>
     public double ScanOverEncode { get; init; }
 
-    /// <summary>The same with the raw neurons and every feature's correlation with every neuron in the same pass.</summary>
+    /// <summary>The same with the evidence of the raw neurons in the same pass.</summary>
     public double ScanWithNeuronsOverEncode { get; init; }
 
     /// <summary>Processor time of all threads for the same, over that of encoding alone: what another program on the machine takes does not count.</summary>
     public double ProcessorScanWithNeuronsOverEncode { get; init; }
 
     /// <summary>
-    /// Time of the whole command (models loaded, the pass, logit effects, nearest features, map, ablation, index written) over
-    /// that of encoding alone; null where there is no model. Parts that do not grow with the store weigh less on a longer one.
+    /// Time of the whole command for features alone (models loaded, the pass, logit effects, nearest features, map, ablation, index
+    /// written) over that of encoding alone; null where there is no model. Parts that do not grow with the store weigh less on a longer one.
     /// </summary>
     public double? CommandOverEncode { get; init; }
 
@@ -80,7 +81,8 @@ internal static class ScanBenchmark
         try
         {
             int rounds = quick ? 3 : 5;
-            List<ScanCost> costs = [Sample(folder, quick ? 80_000 : 240_000, rounds)];
+            int rows = Array.IndexOf(options, "--rows") is var at && at >= 0 ? int.Parse(options[at + 1], CultureInfo.InvariantCulture) : quick ? 80_000 : 240_000;
+            List<ScanCost> costs = [Sample(folder, rows, rounds)];
             if (options.Contains("--demo")) return 0;
             costs.Add(Large(folder, quick ? 16_384 : 131_072, quick ? 1 : 3));
             ScanResult result = Queries(folder, new() { Costs = costs, QueryMilliseconds = [] }, quick ? 8_192 : 32_768);

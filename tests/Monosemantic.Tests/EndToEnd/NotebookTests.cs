@@ -90,6 +90,7 @@ public sealed class NotebookTests : IDisposable
         ["05-neurons-and-features"] = shown =>
         {
             Assert.True(shown.Number(@"features ([\d.]+) bits") < shown.Number(@"neurons ([\d.]+) bits"));
+            Assert.True(shown.Number(@"a feature ([\d.]+) nats") > shown.Number(@"a neuron ([\d.]+) nats"));
             Assert.InRange(shown.Number(@"largest ([\d.]+)"), 0.1, 1);
             Assert.Contains(shown.Html, html => html.Contains(">Neuron ", StringComparison.Ordinal));
         },

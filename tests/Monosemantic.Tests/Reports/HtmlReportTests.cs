@@ -157,6 +157,21 @@ public sealed class HtmlReportTests
     }
 
     [Fact]
+    public void Other_scores_are_compared_where_any_unit_has_them()
+    {
+        ReportData data = SyntheticReport.Make(100, 45);
+        double[] purities = [.. data.Features.Select(unit => unit.Purity).OfType<double>().Order()];
+        NeuronsAgainstFeaturesContent content = new NeuronsAgainstFeaturesPanel().Build(data)!;
+        Assert.Equal(["Purity", "Consistency", "Predicted by token", "By token and two before", "Loss without it"], content.Scores.Select(score => score.Name));
+        Assert.Equal((purities[(purities.Length - 1) / 2] + purities[purities.Length / 2]) / 2, content.Scores[0].Features!.Median, 12);
+        Assert.Contains($"<td class=\"number\">{Numbers.Short(Numbers.Rounded(content.Scores[0].Features!.Median, 3))}<br>", new NeuronsAgainstFeaturesPanel().Render(content).ToString(), StringComparison.Ordinal);
+        data = data with { Neurons = [], Features = [.. data.Features.Select(unit => unit with { DecileConsistency = null, TokenPredictability = null, ContextPredictability = null, Contexts = [] })] };
+        content = new NeuronsAgainstFeaturesPanel().Build(data)!;
+        Assert.Equal("Purity", Assert.Single(content.Scores).Name);
+        Assert.Null(content.Scores[0].Neurons);
+    }
+
+    [Fact]
     public void Examples_stand_at_their_ranks_of_token_entropy_and_firing_rarely_counts_out()
     {
         ReportData data = SyntheticReport.Make(200, 60);

@@ -10,15 +10,32 @@ namespace Monosemantic.Reports.Panels;
 /// <param name="Quartiles">Quartiles of the entropies; null where none fires.</param>
 public sealed record EntropySide(int Counted, int Never, Distribution Entropy, Quartiles? Quartiles);
 
-/// <summary>Token entropies of features and neurons.</summary>
+/// <summary>Another number of single units, on both sides.</summary>
+/// <param name="Name">What it is called.</param>
+/// <param name="Meaning">What it is, in one line.</param>
+/// <param name="Features">Its quartiles over the features that have it; null where none has.</param>
+/// <param name="Neurons">The same over the neurons.</param>
+public sealed record ScoreSides(string Name, string Meaning, Quartiles? Features, Quartiles? Neurons);
+
+/// <summary>Token entropies and other scores of features and neurons.</summary>
 /// <param name="Features">The features.</param>
 /// <param name="Neurons">The neurons; null where none were scanned.</param>
 /// <param name="NeuronDefinition">What a neuron is here.</param>
-public sealed record NeuronsAgainstFeaturesContent(EntropySide Features, EntropySide? Neurons, string NeuronDefinition);
+/// <param name="Scores">The other scores, those that any unit has.</param>
+public sealed record NeuronsAgainstFeaturesContent(EntropySide Features, EntropySide? Neurons, string NeuronDefinition, ImmutableArray<ScoreSides> Scores);
 
-/// <summary>The comparison of features with raw neurons by one number that needs no language model to judge.</summary>
+/// <summary>The comparison of features with raw neurons by numbers that need no language model to judge.</summary>
 public sealed class NeuronsAgainstFeaturesPanel : Panel<NeuronsAgainstFeaturesContent>
 {
+    private static readonly (string Name, string Meaning, Func<UnitEvidence, double?> Of)[] Others =
+    [
+        ("Purity", "largest share of its firings on one token", unit => unit.Purity),
+        ("Consistency", "overlap of the tokens of its weaker firings with those of the strongest", unit => unit.DecileConsistency),
+        ("Predicted by token", "share of the entropy of its firing that the token explains on held-out rows", unit => unit.TokenPredictability),
+        ("By token and two before", "the same by the token and the two before it", unit => unit.ContextPredictability),
+        ("Loss without it", "mean rise of the next token's loss, in nats, when it is taken away at its strongest contexts", unit => unit.AblationLoss),
+    ];
+
     /// <inheritdoc/>
     public override string Id => "neurons-against-features";
 
@@ -31,7 +48,8 @@ public sealed class NeuronsAgainstFeaturesPanel : Panel<NeuronsAgainstFeaturesCo
         if (data.Features.IsEmpty) return null;
         double widest = data.Features.Concat(data.Neurons).Max(u => Entropy(u)) ?? 0;
         double high = Math.Max(1, Math.Ceiling(widest));
-        return new(Side(data.Features, high), data.Neurons.IsEmpty ? null : Side(data.Neurons, high), data.Run.NeuronDefinition);
+        return new(Side(data.Features, high), data.Neurons.IsEmpty ? null : Side(data.Neurons, high), data.Run.NeuronDefinition,
+            [.. Others.Select(score => new ScoreSides(score.Name, score.Meaning, Of(data.Features, score.Of), Of(data.Neurons, score.Of))).Where(score => score.Features is not null || score.Neurons is not null)]);
     }
 
     /// <inheritdoc/>
@@ -44,6 +62,7 @@ public sealed class NeuronsAgainstFeaturesPanel : Panel<NeuronsAgainstFeaturesCo
             Units that never fire have no such number and are left out.</p>
             <div class="pair">{Figure("Features", "features", "bar-feature", content.Features, full)}{(content.Neurons is { } side ? Figure("Neurons", "neurons", "bar-neuron", side, full) : Markup.Empty)}</div>
             {Comparison(content)}
+            {Scores(content)}
             <p class="note"><b>Neuron</b>: {content.NeuronDefinition}</p>
             """);
     }
@@ -80,6 +99,21 @@ public sealed class NeuronsAgainstFeaturesPanel : Panel<NeuronsAgainstFeaturesCo
         <th scope="col" class="number">Lower quartile</th><th scope="col" class="number">Median</th><th scope="col" class="number">Upper quartile</th></tr></thead>
         <tbody>{Row("Features", content.Features)}{(content.Neurons is { } neurons ? Row("Neurons", neurons) : Markup.Empty)}</tbody></table></div>
         """);
+
+    private static Quartiles? Of(ImmutableArray<UnitEvidence> units, Func<UnitEvidence, double?> score) =>
+        Quartiles.Of([.. units.Select(score).OfType<double>().Where(double.IsFinite).Order()]);
+
+    private static Markup Scores(NeuronsAgainstFeaturesContent content) => content.Scores.IsEmpty ? Markup.Empty : Markup.Of($"""
+        <div class="scroll"><table class="compare scores"><thead><tr><th scope="col">Other scores: median, quartiles</th><th scope="col" class="number">Features</th>
+        {(content.Neurons is null ? Markup.Empty : Markup.Of($"<th scope=\"col\" class=\"number\">Neurons</th>"))}</tr></thead>
+        <tbody>{content.Scores.Select(score => Markup.Of($"""
+            <tr><th scope="row">{score.Name}<br><small>{score.Meaning}</small></th><td class="number">{Spread(score.Features)}</td>{(content.Neurons is null ? Markup.Empty : Markup.Of($"<td class=\"number\">{Spread(score.Neurons)}</td>"))}</tr>
+            """))}</tbody></table></div>
+        """);
+
+    private static Markup Spread(Quartiles? of) => of is null
+        ? Markup.Of($"{Numbers.None}")
+        : Markup.Of($"{Bits(of.Median)}<br><small>{Bits(of.Lower)} to {Bits(of.Upper)}</small>");
 
     private static Markup Row(string name, EntropySide side) => Markup.Of($"""
         <tr><th scope="row">{name}</th><td class="number">{Numbers.Count(side.Counted)}</td><td class="number">{Numbers.Count(side.Never)}</td><td class="number">{Bits(side.Quartiles?.Lower)}</td><td class="number">{Bits(side.Quartiles?.Median)}</td><td class="number">{Bits(side.Quartiles?.Upper)}</td></tr>
