@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 
 namespace Monosemantic.Features;
@@ -63,16 +64,12 @@ internal sealed class TallyTable(int limit)
     internal Tally[] Entries()
     {
         var entries = new Tally[used];
-        int count = 0;
-        foreach (ref readonly Tally slot in slots.AsSpan())
-        {
-            if (slot.Key != 0) entries[count++] = slot;
-        }
+        CopyTo(entries);
         return entries;
     }
 
     // Quickselect: afterwards the first `count` are those that would come first in order, in no order. Keys are distinct.
-    private static void MoveLargestFirst(Tally[] entries, int count)
+    private static void MoveLargestFirst(Span<Tally> entries, int count)
     {
         int low = 0, high = entries.Length - 1;
         while (low < high)
@@ -105,27 +102,42 @@ internal sealed class TallyTable(int limit)
         return ref slots[at];
     }
 
-    // Whether the slots moved.
+    // Whether the slots moved. A table of many ids is pruned over and over, and so makes nothing anew for it.
     private bool MakeRoom()
     {
         if (used >= limit)
         {
             Pruned = true;
-            Tally[] entries = Entries();
+            Tally[] rented = ArrayPool<Tally>.Shared.Rent(used);
+            Span<Tally> entries = rented.AsSpan(0, used);
+            CopyTo(entries);
             MoveLargestFirst(entries, limit / 2);
-            Rebuild(entries.AsSpan(0, limit / 2), slots.Length);
+            Array.Clear(slots);
+            Place(entries[..(limit / 2)]);
+            ArrayPool<Tally>.Shared.Return(rented);
             return true;
         }
         if (used * 4 < slots.Length * 3) return false;
-        Rebuild(slots, slots.Length * 2);
+        Tally[] before = slots;
+        slots = new Tally[before.Length * 2];
+        Place(before);
         return true;
     }
 
-    private void Rebuild(ReadOnlySpan<Tally> kept, int size)
+    private void CopyTo(Span<Tally> entries)
     {
-        slots = new Tally[size];
+        int count = 0;
+        foreach (ref readonly Tally slot in slots.AsSpan())
+        {
+            if (slot.Key != 0) entries[count++] = slot;
+        }
+    }
+
+    // Fills the empty slots.
+    private void Place(ReadOnlySpan<Tally> kept)
+    {
         used = 0;
-        foreach (Tally entry in kept)
+        foreach (ref readonly Tally entry in kept)
         {
             if (entry.Key == 0) continue;
             Find(entry.Id) = entry;

@@ -38,6 +38,7 @@ public sealed class EvaluationCommandTests : IDisposable
             JsonNode[] scored = [.. metrics["interpretability"]!["unit_scores"]![$"{kind}s"]!.AsArray().Where(unit => unit!["context_predictability"] is not null).Select(unit => unit!)];
             JsonArray joined = JsonNode.Parse(await Succeed("query", $"select {kind}, token_predictability, context_predictability from {kind}s where context_predictability is not null order by {kind}", "features", "--json"))!.AsArray();
             Assert.NotEmpty(scored);
+            Assert.True((int)JsonNode.Parse(await Succeed("query", $"select count(ablation_loss) as measured from {kind}s", "features", "--json"))![0]!["measured"]! > 0);
             Assert.Equal(scored.Select(unit => ((int)unit[kind]!, (double)unit["token_predictability"]!, (double)unit["context_predictability"]!)), joined.Select(row => ((int)row![kind]!, (double)row["token_predictability"]!, (double)row["context_predictability"]!)));
         }
         Assert.DoesNotContain("NaN", await File.ReadAllTextAsync(Path.Combine(folder, "sae", "metrics.json"), TestContext.Current.CancellationToken));
