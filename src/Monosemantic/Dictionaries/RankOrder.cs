@@ -28,6 +28,7 @@ internal static class RankOrder
     }
 
     /// <summary>The n-th largest, counted from 0; the keys are moved about.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static ulong NthLargest(Span<ulong> keys, int nth)
     {
         int left = 0, right = keys.Length - 1;

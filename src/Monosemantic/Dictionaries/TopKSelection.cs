@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Monosemantic.Dictionaries;
@@ -57,6 +58,8 @@ internal sealed unsafe class TopKSelection<TKey> : RowSelector where TKey : stru
         guess = count < k || least <= 0 ? floor : Math.Max(floor, least * GuessShare);
     }
 
+    // Compiled at its best at once, or the first rows would be scanned by code that is not optimised yet.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int Scan(float* row, int first, int end, float from)
     {
         int count = 0, i = first;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Monosemantic.Features;
 
@@ -190,9 +191,11 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
 
     private string Text(int token) => (uint)token < (uint)texts.Length ? texts[token] : FeatureIndex.TextOf(token, Vocabulary);
 
-    private static TValue[] Column<TRow, TValue>(IReadOnlyList<TRow> rows, Func<TRow, TValue> value)
+    private static TValue[] Column<TValue>(ImmutableArray<UnitEvidence> units, Func<UnitEvidence, TValue> value) => Column(ImmutableCollectionsMarshal.AsArray(units)!, value);
+
+    private static TValue[] Column<TRow, TValue>(TRow[] rows, Func<TRow, TValue> value)
     {
-        var column = new TValue[rows.Count];
+        var column = new TValue[rows.Length];
         for (int row = 0; row < column.Length; row++) column[row] = value(rows[row]);
         return column;
     }

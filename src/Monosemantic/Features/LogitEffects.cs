@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Monosemantic.Runtime;
 using static TorchSharp.torch;
 using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
@@ -79,6 +80,8 @@ public static class LogitEffects
         return effects;
     }
 
+    // These two run over the whole vocabulary once for each unit, and are compiled at their best at once.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static LogitHistogram Counted(ReadOnlySpan<float> values)
     {
         float low = TensorPrimitives.Min(values), high = TensorPrimitives.Max(values);
@@ -89,6 +92,7 @@ public static class LogitEffects
     }
 
     // The largest of sign * value above 0, ties by token id.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static ImmutableArray<LogitEffect> Extremes(ReadOnlySpan<float> values, int count, int sign)
     {
         var best = new List<(float Value, int Token)>(count + 1);
