@@ -38,6 +38,24 @@ internal sealed class StoredStretches
         }
     }
 
+    /// <summary>Reads as many consecutive positions of each of some documents, shared out to threads.</summary>
+    /// <param name="starts">Document and first position of each [n].</param>
+    /// <param name="rows">Rows of each.</param>
+    /// <param name="values">Gets the activations [n, rows, d_model].</param>
+    internal unsafe void Read((int Document, int Position)[] starts, int rows, Span<float> values)
+    {
+        int size = rows * store.DModel;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, starts.Length * size);
+        fixed (float* all = values)
+        {
+            nint address = (nint)all;
+            ParallelRows.For(starts.Length, size * sizeof(float), (first, last) =>
+            {
+                for (int i = first; i < last; i++) Read(starts[i].Document, starts[i].Position, new Span<float>((float*)address + ((long)i * size), size));
+            });
+        }
+    }
+
     private void AddShard(int shard, int[] of, int[] positions)
     {
         for (int first = 0, end; first < of.Length; first = end)

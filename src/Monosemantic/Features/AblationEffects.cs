@@ -121,16 +121,18 @@ public sealed class AblationEffects
     {
         using var scope = NewDisposeScope();
         using var still = no_grad();
-        using var seen = new KeyValueCache(model.Config);
-        Tensor next = tensor(batch.Select(probe => (long)probe.Context.Tokens[probe.Context.Peak + 1]).ToArray());
-        (Tensor own, Tensor without) = stored is null ? ReadAnew(batch, seen) : FromStored(batch, seen);
-        return [.. Losses(own, next).Zip(Losses(without, next), (before, after) => (double)after - before)];
+        long[] next = [.. batch.SelectMany(probe => Enumerable.Repeat((long)probe.Context.Tokens[probe.Context.Peak + 1], 2))];
+        Tensor logits = stored is null ? ReadAnew(batch) : FromStored(batch);
+        Tensor losses = nn.functional.cross_entropy(logits.view(next.Length, -1), tensor(next), reduction: nn.Reduction.None);
+        float[] found = [.. TensorMemory.Floats(losses.contiguous())];
+        return [.. Enumerable.Range(0, batch.Length).Select(i => (double)found[(2 * i) + 1] - found[2 * i])];
     }
 
-    // What comes before the peak is the same with and without the feature, and nothing after it is read: the model goes over the
-    // former once, and over the peak twice.
-    private (Tensor Own, Tensor Ablated) ReadAnew(Probe[] batch, KeyValueCache seen)
+    // Logits at the peak with the unit and without it [n, 2, vocabulary]. What comes before the peak is the same with both, and
+    // nothing after it is read: the model goes over the former once, and over the peak twice.
+    private Tensor ReadAnew(Probe[] batch)
     {
+        using var seen = new KeyValueCache(model.Config);
         int last = batch[0].Context.Peak;
         long[] ids = [.. batch.SelectMany(probe => probe.Context.Tokens[..(last + 1)].Select(id => (long)id))];
         Tensor tokens = tensor(ids, [batch.Length, last + 1]), peak = tokens.narrow(1, last, 1);
@@ -147,26 +149,19 @@ public sealed class AblationEffects
         Tensor own = model.ContinueHooked(peak, seen, Keep, ablated.Reads);
         using Tensor taken = contribution!;
         seen.Rewind(last);
-        return (own, model.ContinueHooked(peak, seen, Without, ablated.Writes));
+        return stack([own, model.ContinueHooked(peak, seen, Without, ablated.Writes)], 1);
     }
 
-    private (Tensor Own, Tensor Ablated) FromStored(Probe[] batch, KeyValueCache seen)
+    private Tensor FromStored(Probe[] batch)
     {
         int last = batch[0].Context.Peak, block = Transformer.BlockAfter(ablated.Reads)!.Value;
         Tensor x = empty(batch.Length, last + 1, ablated.Width, dtype: ScalarType.Float32), peak = x.narrow(1, last, 1);
-        int size = (last + 1) * ablated.Width;
-        for (int i = 0; i < batch.Length; i++) stored!.Read(batch[i].Context.Document, batch[i].Context.Start, TensorMemory.Floats(x).Slice(i * size, size));
-        if (last > 0) model.ReadFrom(block, x.narrow(1, 0, last), seen);
-        Tensor own = model.ContinueFrom(block, peak, seen);
-        seen.Rewind(last);
+        stored!.Read([.. batch.Select(probe => (probe.Context.Document, probe.Context.Start))], last + 1, TensorMemory.Floats(x));
         Tensor contribution = ablated.Contributions(peak.squeeze(1), Units(batch), [.. batch.Select(probe => probe.Context.Activations[last])]);
-        return (own, model.ContinueFrom(block, peak - contribution.unsqueeze(1), seen));
+        return model.Alternatives(block, x.narrow(1, 0, last), cat([peak, peak - contribution.unsqueeze(1)], 1));
     }
 
     private static int[] Units(Probe[] batch) => [.. batch.Select(probe => probe.Unit)];
-
-    private static float[] Losses(Tensor logits, Tensor next) =>
-        [.. TensorMemory.Floats(nn.functional.cross_entropy(logits, next, reduction: nn.Reduction.None).contiguous())];
 
     private sealed record Probe(int Unit, int Rank, ContextEvidence Context);
 }

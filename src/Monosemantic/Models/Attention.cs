@@ -11,6 +11,11 @@ internal static class Attention
         (TransformerConfig config, HookTaps taps) = (pass.Config, pass.Taps);
         Tensor input = Normalisation.Apply(config, weights.Norm1, residual, new(HookSite.Ln1Scale, layer), new(HookSite.Ln1Normalized, layer), taps);
         if (taps.Finished) return null;
+        if (pass.EndsWithKeys(layer))
+        {
+            TakeIn(pass, weights, layer, input);
+            return null;
+        }
         (Tensor q, Tensor k, Tensor v) = weights.QueryKeyValue.Apply(config, input);
         q = pass.At(HookSite.AttnQ, layer, q);
         k = pass.At(HookSite.AttnK, layer, k);
@@ -26,7 +31,6 @@ internal static class Attention
         }
         (k, v) = (k.transpose(1, 2), v.transpose(1, 2));
         if (pass.Cache is { } cache) (k, v) = cache.Extend(layer, k, v);
-        if (pass.EndsWithKeys(layer)) return null;
         if (AttentionPattern.Attend(pass, layer, q.transpose(1, 2), k, v) is not { } attended) return null;
         Tensor z = pass.At(HookSite.AttnZ, layer, attended.transpose(1, 2));
         if (taps.Finished) return null;
@@ -38,5 +42,14 @@ internal static class Attention
         }
         output = pass.At(HookSite.AttnOut, layer, output);
         return taps.Finished ? null : output;
+    }
+
+    // Where nothing but the keys and values is wanted, nothing else is computed. No hook looks on then.
+    private static void TakeIn(ForwardPass pass, BlockWeights weights, int layer, Tensor input)
+    {
+        (Tensor k, Tensor v) = weights.QueryKeyValue.KeysAndValues(pass.Config, input);
+        if (weights.KeyNorm is { } keyNorm) k = Normalisation.Apply(pass.Config, keyNorm, k);
+        if (pass.Turn(layer) is { } turn) k = turn.Apply(k);
+        pass.Cache!.Extend(layer, k.transpose(1, 2), v.transpose(1, 2));
     }
 }

@@ -27,7 +27,7 @@ internal static class AttentionPattern
 
     // Scores that are larger than usual (GPT-Neo's are not scaled at all) carry every rounding far into the pattern, so that two
     // more than the reference makes would show; a power of two rounds nothing.
-    private static bool LosesDigits(TransformerConfig config, int layer) => Correction(config, layer) is > 1 + 1e-12 and var correction && !double.IsPow2(correction);
+    internal static bool LosesDigits(TransformerConfig config, int layer) => Correction(config, layer) is > 1 + 1e-12 and var correction && !double.IsPow2(correction);
 
     private static Tensor Fused(TransformerConfig config, int layer, Tensor q, Tensor k, Tensor v)
     {

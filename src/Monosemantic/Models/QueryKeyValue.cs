@@ -13,6 +13,16 @@ public abstract record QueryKeyValue
 
     internal abstract IEnumerable<Linear> Maps { get; }
 
+    /// <summary>The three maps by themselves, views of the weights; null where heads lie between them.</summary>
+    internal virtual (Linear Query, Linear Key, Linear Value)? Apart(TransformerConfig config) => null;
+
+    /// <summary>The keys and values of an input, without its queries where the maps lie apart.</summary>
+    internal virtual (Tensor Key, Tensor Value) KeysAndValues(TransformerConfig config, Tensor input)
+    {
+        (_, Tensor key, Tensor value) = Apply(config, input);
+        return (key, value);
+    }
+
     /// <summary>Splits the last dimension into heads.</summary>
     /// <param name="x">[b, t, heads * d_head].</param>
     /// <param name="dHead">Width of a head.</param>
@@ -32,6 +42,11 @@ public sealed record SeparateMaps(Linear Query, Linear Key, Linear Value) : Quer
 {
     internal override IEnumerable<Linear> Maps => [Query, Key, Value];
 
+    internal override (Linear Query, Linear Key, Linear Value)? Apart(TransformerConfig config) => (Query, Key, Value);
+
+    internal override (Tensor Key, Tensor Value) KeysAndValues(TransformerConfig config, Tensor input) =>
+        (IntoHeads(Key.Apply(input), config.DHead), IntoHeads(Value.Apply(input), config.DHead));
+
     /// <inheritdoc />
     public override (Tensor Query, Tensor Key, Tensor Value) Apply(TransformerConfig config, Tensor input)
     {
@@ -46,6 +61,19 @@ public sealed record JoinedMap(Linear Map) : QueryKeyValue
 {
     internal override IEnumerable<Linear> Maps => [Map];
 
+    internal override (Linear Query, Linear Key, Linear Value)? Apart(TransformerConfig config)
+    {
+        long query = (long)config.Heads * config.DHead, key = (long)config.KeyValueHeads * config.DHead;
+        return (Columns(0, query), Columns(query, key), Columns(query + key, key));
+    }
+
+    internal override (Tensor Key, Tensor Value) KeysAndValues(TransformerConfig config, Tensor input)
+    {
+        long query = (long)config.Heads * config.DHead, key = (long)config.KeyValueHeads * config.DHead;
+        Tensor[] parts = Columns(query, 2 * key).Apply(input).split([key, key], -1);
+        return (IntoHeads(parts[0], config.DHead), IntoHeads(parts[1], config.DHead));
+    }
+
     /// <inheritdoc />
     public override (Tensor Query, Tensor Key, Tensor Value) Apply(TransformerConfig config, Tensor input)
     {
@@ -54,6 +82,8 @@ public sealed record JoinedMap(Linear Map) : QueryKeyValue
         Tensor[] parts = Map.Apply(input).split([query, key, key], -1);
         return (IntoHeads(parts[0], config.DHead), IntoHeads(parts[1], config.DHead), IntoHeads(parts[2], config.DHead));
     }
+
+    private Linear Columns(long first, long count) => new(Map.Weight.narrow(1, first, count), Map.Bias?.narrow(0, first, count));
 }
 
 /// <summary>One map to the query, key and value of the first head, then of the second, and so on.</summary>

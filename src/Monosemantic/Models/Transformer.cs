@@ -135,28 +135,35 @@ public sealed class Transformer : IDisposable
         _ => null,
     };
 
-    /// <summary>Goes on from the residual stream before a block, as if the tokens had come that far.</summary>
-    /// <param name="block">The block; the number of blocks to go on behind the last one.</param>
-    /// <param name="residual">Residual stream of the new tokens [b, t, d_model].</param>
-    /// <param name="cache">What the block and those after it saw before; extended by the new tokens.</param>
-    /// <returns>Logits of the last position [b, vocabulary].</returns>
-    internal Tensor ContinueFrom(int block, Tensor residual, KeyValueCache cache)
+    /// <summary>Predicts from alternatives of the token that follows some others, each with those others alone before it, from a block on.</summary>
+    /// <param name="block">The block that the residual streams stand before; the number of blocks to go on behind the last one.</param>
+    /// <param name="before">Residual stream of the others [b, n, d_model].</param>
+    /// <param name="alternatives">Residual stream of the alternatives [b, m, d_model].</param>
+    /// <returns>Logits [b, m, vocabulary].</returns>
+    internal Tensor Alternatives(int block, Tensor before, Tensor alternatives)
     {
         using var scope = NewDisposeScope();
-        Tensor final = Blocks(block, residual, new ForwardPass(Config, HookTaps.None, cache.Length, residual.shape[1]) { Cache = cache }, scope)!;
-        cache.Advance(residual.shape[1]);
-        return Unembed(final.select(1, -1), HookTaps.None).MoveToOuterDisposeScope();
+        long seen = before.shape[1];
+        if (block != Config.Layers - 1 || !KeylessAttention.Suits(Config, Weights.Blocks[block], block, seen + 1)) return InTurn(block, before, alternatives).MoveToOuterDisposeScope();
+        Tensor attention = KeylessAttention.Forward(Config, Weights.Blocks[block], block, before, alternatives);
+        Tensor final = TransformerBlock.Rest(new ForwardPass(Config, HookTaps.None, seen, 1), Weights.Blocks[block], block, alternatives, attention)!;
+        return Unembed(final, HookTaps.None).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Lets a cache take in tokens from a block on, and predicts nothing from them.</summary>
-    /// <param name="block">The block.</param>
-    /// <param name="residual">Residual stream before it [b, t, d_model].</param>
-    /// <param name="cache">What was seen before; extended by the new tokens.</param>
-    internal void ReadFrom(int block, Tensor residual, KeyValueCache cache)
+    // The others once, for their keys and values; then one alternative after the other in the same place.
+    private Tensor InTurn(int block, Tensor before, Tensor alternatives)
     {
+        using var cache = new KeyValueCache(Config);
         using var scope = NewDisposeScope();
-        _ = Blocks(block, residual, new ForwardPass(Config, HookTaps.None, cache.Length, residual.shape[1]) { Cache = cache, OnlySeen = true }, scope);
-        cache.Advance(residual.shape[1]);
+        long seen = before.shape[1];
+        if (seen > 0) _ = Blocks(block, before, new ForwardPass(Config, HookTaps.None, 0, seen) { Cache = cache, OnlySeen = true }, scope);
+        cache.Advance(seen);
+        Tensor After(long alternative)
+        {
+            Tensor final = Blocks(block, alternatives.narrow(1, alternative, 1), new ForwardPass(Config, HookTaps.None, seen, 1) { Cache = cache }, scope)!;
+            return Unembed(final.select(1, 0), HookTaps.None);
+        }
+        return stack([.. Enumerable.Range(0, (int)alternatives.shape[1]).Select(i => After(i))], 1).MoveToOuterDisposeScope();
     }
 
     private Tensor Continued(Tensor tokens, KeyValueCache cache, HookTaps taps, bool onlyLast)

@@ -35,6 +35,44 @@ public sealed class RandomConfigurationTests(ITestOutputHelper output) : IDispos
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Alternatives_of_the_last_token_predict_what_whole_passes_do(string family)
+    {
+        for (int seed = 0; seed < Seeds; seed++)
+        {
+            (ModelCase one, int[][] tokens) = RandomCases.Of(family, seed);
+            one.Write(folder);
+            using var scope = NewDisposeScope();
+            using var model = Transformer.Load(folder);
+            if (model.Config.ChangesWithLength(tokens[0].Length)) continue;
+            for (int block = 0; block < model.Config.Layers; block++) CheckAlternatives(model, tensor(tokens.SelectMany(row => row).Select(id => (long)id).ToArray()).view(tokens.Length, -1), block, one.Name);
+        }
+    }
+
+    private static void CheckAlternatives(Transformer model, Tensor ids, int block, string name)
+    {
+        var at = new HookPoint(HookSite.ResidPre, block);
+        long last = ids.shape[1] - 1;
+        Tensor before = empty(0), found = empty(0), alternatives = empty(0);
+        model.Run(ids, (_, value) =>
+        {
+            before = value.narrow(1, 0, last).clone().DetachFromDisposeScope();
+            alternatives = cat([value.narrow(1, last, 1), value.narrow(1, last, 1) * 0.4f, value.narrow(1, 0, 1) - 0.2f], 1).DetachFromDisposeScope();
+            return value;
+        }, at);
+        found = model.Alternatives(block, before, alternatives);
+        for (int i = 0; i < 3; i++)
+        {
+            int alternative = i;
+            Tensor whole = model.Forward(ids, (_, _) => cat([before, alternatives.narrow(1, alternative, 1)], 1), at).select(1, last);
+            float difference = (found.select(1, i) - whole).abs().max().item<float>(), largest = whole.abs().max().item<float>();
+            Assert.True(difference <= 1e-4 * largest, $"{name}, block {block}, alternative {i}: {difference:E2} of {largest:E2}");
+        }
+        before.Dispose();
+        alternatives.Dispose();
+    }
+
     private void Check(ModelCase one, int[][] tokens)
     {
         using var scope = NewDisposeScope();
