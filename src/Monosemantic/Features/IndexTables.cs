@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 
 namespace Monosemantic.Features;
 
@@ -21,18 +20,18 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
     {
         UnitEvidence[] all = [.. Features, .. Neurons];
         // By far the longest begins first.
-        Task<IndexTable> contexts = Task.Run(() => Contexts(all).Write(folder, ContextFile));
+        Task<IndexTable> contexts = Task.Run(() => Contexts(folder, all));
         Func<IndexTable>[] others =
         [
-            () => Units(UnitKind.Feature, Features).Write(folder, FeatureFile),
-            () => Units(UnitKind.Neuron, Neurons).Write(folder, NeuronFile),
-            () => Tokens(all).Write(folder, TokenFile),
-            () => Firings(all).Write(folder, FiringFile),
-            () => Neighbours(all).Write(folder, NeighbourFile),
-            () => Logits(all).Write(folder, LogitFile),
-            () => Histograms(all).Write(folder, HistogramFile),
-            () => new ParquetTable().Add("token", Vocabulary.Keys.ToArray()).Add("text", Vocabulary.Values.ToArray()).Write(folder, VocabularyFile),
-            () => Run(Card).Write(folder, RunFile),
+            () => Units(folder, FeatureFile, UnitKind.Feature, Features),
+            () => Units(folder, NeuronFile, UnitKind.Neuron, Neurons),
+            () => Tokens(folder, all),
+            () => Firings(folder, all),
+            () => Neighbours(folder, all),
+            () => Logits(folder, all),
+            () => Histograms(folder, all),
+            () => new ParquetTable<KeyValuePair<int, string>>([.. Vocabulary]).Add("token", token => token.Key).Add("text", token => token.Value).Write(folder, VocabularyFile),
+            () => Run(folder, Card),
         ];
         IndexTable[] tables = Task.WhenAll([contexts, .. others.Select(Task.Run)]).GetAwaiter().GetResult();
         return [.. tables.OrderBy(table => Names.IndexOf(table.Name))];
@@ -52,163 +51,155 @@ internal sealed record IndexTables(FeatureIndexCard Card, ImmutableArray<UnitEvi
     /// <summary>Name of the column of a quantile, such as q05.</summary>
     internal static string QuantileName(double level) => $"q{(int)Math.Round(level * 100):00}";
 
-    private static ParquetTable Units(UnitKind kind, ImmutableArray<UnitEvidence> units)
+    private static IndexTable Units(string folder, string name, UnitKind kind, ImmutableArray<UnitEvidence> units)
     {
-        ParquetTable table = new ParquetTable()
-            .Add(NameOf(kind), Column(units, unit => unit.Index))
-            .Add("firings", Column(units, unit => unit.Firings))
-            .Add("density", Column(units, unit => unit.Density))
-            .Add("mean", Column(units, unit => unit.Mean))
-            .Add("max", Column(units, unit => unit.Max))
-            .AddNullable("token_entropy", Column(units, unit => unit.TokenEntropy));
+        ParquetTable<UnitEvidence> table = new ParquetTable<UnitEvidence>([.. units])
+            .Add(NameOf(kind), unit => unit.Index)
+            .Add("firings", unit => unit.Firings)
+            .Add("density", unit => unit.Density)
+            .Add("mean", unit => unit.Mean)
+            .Add("max", unit => unit.Max)
+            .AddNullable("token_entropy", unit => unit.TokenEntropy);
         for (int i = 0; i < FeatureScanOptions.QuantileLevels.Length; i++)
         {
             int level = i;
-            table.AddNullable(QuantileName(FeatureScanOptions.QuantileLevels[i]), Column(units, unit => unit.Quantiles.Length > level ? unit.Quantiles[level] : (double?)null));
+            table.AddNullable(QuantileName(FeatureScanOptions.QuantileLevels[i]), unit => unit.Quantiles.Length > level ? unit.Quantiles[level] : (double?)null);
         }
         return table
-            .AddNullable("purity", Column(units, unit => unit.Purity))
-            .AddNullable("decile_consistency", Column(units, unit => unit.DecileConsistency))
-            .AddNullable("token_predictability", Column(units, unit => unit.TokenPredictability))
-            .AddNullable("context_predictability", Column(units, unit => unit.ContextPredictability))
-            .AddNullable("ablation_loss", Column(units, unit => unit.AblationLoss))
-            .AddNullable("map_x", Column(units, unit => unit.Map?.X))
-            .AddNullable("map_y", Column(units, unit => unit.Map?.Y))
-            .Add("histogram_low", Column(units, unit => unit.HistogramLow))
-            .Add("histogram_high", Column(units, unit => unit.HistogramHigh))
-            .Add("histogram_bins", Column(units, unit => unit.Histogram.Length))
-            .AddNullable("logit_low", Column(units, unit => unit.Logits?.Low))
-            .AddNullable("logit_high", Column(units, unit => unit.Logits?.High))
-            .Add("logit_bins", Column(units, unit => unit.Logits?.Counts.Length ?? 0));
+            .AddNullable("purity", unit => unit.Purity)
+            .AddNullable("decile_consistency", unit => unit.DecileConsistency)
+            .AddNullable("token_predictability", unit => unit.TokenPredictability)
+            .AddNullable("context_predictability", unit => unit.ContextPredictability)
+            .AddNullable("ablation_loss", unit => unit.AblationLoss)
+            .AddNullable("map_x", unit => unit.Map?.X)
+            .AddNullable("map_y", unit => unit.Map?.Y)
+            .Add("histogram_low", unit => unit.HistogramLow)
+            .Add("histogram_high", unit => unit.HistogramHigh)
+            .Add("histogram_bins", unit => unit.Histogram.Length)
+            .AddNullable("logit_low", unit => unit.Logits?.Low)
+            .AddNullable("logit_high", unit => unit.Logits?.High)
+            .Add("logit_bins", unit => unit.Logits?.Counts.Length ?? 0)
+            .Write(folder, name);
     }
 
-    private static ParquetTable Histograms(UnitEvidence[] units)
+    private static IndexTable Histograms(string folder, UnitEvidence[] units)
     {
         var rows = units.SelectMany(unit => unit.Histogram.Select((count, bin) => (unit, of: "activation", bin, count))
             .Concat(unit.Logits?.Counts.Select((count, bin) => (unit, of: "logit", bin, count: (long)count)) ?? [])).Where(row => row.count > 0).ToArray();
-        return Keyed(rows, row => row.unit).Add("of", Column(rows, row => row.of)).Add("bin", Column(rows, row => row.bin)).Add("count", Column(rows, row => row.count));
+        return Keyed(rows, row => row.unit).Add("of", row => row.of).Add("bin", row => row.bin).Add("count", row => row.count).Write(folder, HistogramFile);
     }
 
-    private ParquetTable Tokens(UnitEvidence[] units)
+    private IndexTable Tokens(string folder, UnitEvidence[] units)
     {
         var rows = units.SelectMany(unit => unit.Tokens.Select((evidence, rank) => (unit, rank, evidence))).ToArray();
         return Keyed(rows, row => row.unit)
-            .Add("rank", Column(rows, row => row.rank))
-            .Add("token", Column(rows, row => row.evidence.Token))
-            .Add("text", Column(rows, row => Text(row.evidence.Token)))
-            .Add("count", Column(rows, row => row.evidence.Count))
-            .Add("occurrences", Column(rows, row => row.evidence.Occurrences))
-            .Add("recall", Column(rows, row => (double)row.evidence.Count / Math.Max(1, row.evidence.Occurrences)))
-            .Add("precision", Column(rows, row => (double)row.evidence.Count / Math.Max(1, row.unit.Firings)))
-            .Add("mean", Column(rows, row => row.evidence.Mean))
-            .Add("max", Column(rows, row => row.evidence.Max));
+            .Add("rank", row => row.rank)
+            .Add("token", row => row.evidence.Token)
+            .Add("text", row => Text(row.evidence.Token))
+            .Add("count", row => row.evidence.Count)
+            .Add("occurrences", row => row.evidence.Occurrences)
+            .Add("recall", row => (double)row.evidence.Count / Math.Max(1, row.evidence.Occurrences))
+            .Add("precision", row => (double)row.evidence.Count / Math.Max(1, row.unit.Firings))
+            .Add("mean", row => row.evidence.Mean)
+            .Add("max", row => row.evidence.Max)
+            .Write(folder, TokenFile);
     }
 
-    private ParquetTable Contexts(UnitEvidence[] units)
+    private IndexTable Contexts(string folder, UnitEvidence[] units)
     {
         var rows = units.SelectMany(InBands).ToArray();
-        int[] lengths = Column(rows, row => row.Context.Tokens.Length);
         return Keyed(rows, row => row.Unit, searched: true)
-            .Add("band", Column(rows, row => row.Band))
-            .AddNullable("low", Column(rows, row => row.Group?.Low))
-            .AddNullable("high", Column(rows, row => row.Group?.High))
-            .AddNullable("share", Column(rows, row => row.Group?.Share))
-            .Add("rank", Column(rows, row => row.Rank))
-            .Add("document", Column(rows, row => row.Context.Document))
-            .Add("start", Column(rows, row => row.Context.Start))
-            .Add("peak", Column(rows, row => row.Context.Peak))
-            .Add("activation", Column(rows, row => row.Context.Activations[row.Context.Peak]))
-            .AddNullable("ablation_loss", Column(rows, row => row.Context.AblationLoss))
-            .Add("text", Column(rows, row => string.Concat(row.Context.Tokens.Select(Text))))
-            .Add("length", lengths)
-            .AddLists("tokens", Joined(rows, row => row.Context.Tokens), lengths)
-            .AddLists("activations", Joined(rows, row => row.Context.Activations), lengths);
+            .Add("band", row => row.Band)
+            .AddNullable("low", row => row.Group?.Low)
+            .AddNullable("high", row => row.Group?.High)
+            .AddNullable("share", row => row.Group?.Share)
+            .Add("rank", row => row.Rank)
+            .Add("document", row => row.Context.Document)
+            .Add("start", row => row.Context.Start)
+            .Add("peak", row => row.Context.Peak)
+            .Add("activation", row => row.Context.Activations[row.Context.Peak])
+            .AddNullable("ablation_loss", row => row.Context.AblationLoss)
+            .Add("text", row => Joined(row.Context.Tokens))
+            .Add("length", row => row.Context.Tokens.Length)
+            .AddLists("tokens", row => row.Context.Tokens)
+            .AddLists("activations", row => row.Context.Activations)
+            .Write(folder, ContextFile);
     }
 
     private static IEnumerable<(UnitEvidence Unit, int Band, ContextGroup? Group, int Rank, ContextEvidence Context)> InBands(UnitEvidence unit) =>
         unit.Contexts.Select((context, rank) => (unit, 0, (ContextGroup?)null, rank, context))
             .Concat(unit.Groups.SelectMany((group, i) => group.Contexts.Select((context, rank) => (unit, i + 1, (ContextGroup?)group, rank, context))));
 
-    private static ParquetTable Firings(UnitEvidence[] units)
+    private static IndexTable Firings(string folder, UnitEvidence[] units)
     {
         var rows = units.SelectMany(unit => unit.Sample.Select(firing => (unit, firing))).ToArray();
         return Keyed(rows, row => row.unit)
-            .Add("document", Column(rows, row => row.firing.Document))
-            .Add("position", Column(rows, row => row.firing.Position))
-            .Add("token", Column(rows, row => row.firing.Token))
-            .Add("activation", Column(rows, row => row.firing.Activation));
+            .Add("document", row => row.firing.Document)
+            .Add("position", row => row.firing.Position)
+            .Add("token", row => row.firing.Token)
+            .Add("activation", row => row.firing.Activation)
+            .Write(folder, FiringFile);
     }
 
-    private static ParquetTable Neighbours(UnitEvidence[] units)
+    private static IndexTable Neighbours(string folder, UnitEvidence[] units)
     {
         var rows = units.SelectMany(unit => unit.Neighbours.GroupBy(neighbour => (neighbour.Relation, neighbour.Kind)).SelectMany(group => group.Select((neighbour, rank) => (unit, rank, neighbour)))).ToArray();
         return Keyed(rows, row => row.unit)
-            .Add("relation", Column(rows, row => NameOf(row.neighbour.Relation)))
-            .Add("rank", Column(rows, row => row.rank))
-            .Add("neighbour_kind", Column(rows, row => NameOf(row.neighbour.Kind)))
-            .Add("neighbour", Column(rows, row => row.neighbour.Index))
-            .Add("value", Column(rows, row => row.neighbour.Value))
-            .AddNullable("together", Column(rows, row => row.neighbour.Together));
+            .Add("relation", row => NameOf(row.neighbour.Relation))
+            .Add("rank", row => row.rank)
+            .Add("neighbour_kind", row => NameOf(row.neighbour.Kind))
+            .Add("neighbour", row => row.neighbour.Index)
+            .Add("value", row => row.neighbour.Value)
+            .AddNullable("together", row => row.neighbour.Together)
+            .Write(folder, NeighbourFile);
     }
 
-    private ParquetTable Logits(UnitEvidence[] units)
+    private IndexTable Logits(string folder, UnitEvidence[] units)
     {
         var rows = units
             .SelectMany(unit => Ranked(unit, true, unit.Promoted).Concat(Ranked(unit, false, unit.Suppressed)))
             .ToArray();
         return Keyed(rows, row => row.Unit)
-            .Add("promoted", Column(rows, row => row.Promoted))
-            .Add("rank", Column(rows, row => row.Rank))
-            .Add("token", Column(rows, row => row.Effect.Token))
-            .Add("text", Column(rows, row => Text(row.Effect.Token)))
-            .Add("logit", Column(rows, row => row.Effect.Logit));
+            .Add("promoted", row => row.Promoted)
+            .Add("rank", row => row.Rank)
+            .Add("token", row => row.Effect.Token)
+            .Add("text", row => Text(row.Effect.Token))
+            .Add("logit", row => row.Effect.Logit)
+            .Write(folder, LogitFile);
     }
 
-    private static ParquetTable Run(FeatureIndexCard card) => new ParquetTable()
-        .Add("model", [card.Model])
-        .Add("model_sha256", [card.ModelSha256])
-        .Add("hook_point", [card.HookPoint])
-        .Add("d_model", [card.DModel])
-        .Add("d_sae", [card.DSae])
-        .AddNullable("k", [card.K])
-        .Add("corpus", [card.Corpus])
-        .Add("tokens_trained", [card.TokensTrained])
-        .Add("rows_scanned", [card.RowsScanned])
-        .Add("seed", [card.Seed])
-        .Add("code_version", [card.CodeVersion])
-        .AddNullable("fvu", [card.Evaluation?.Fvu])
-        .AddNullable("l0", [card.Evaluation?.L0])
-        .AddNullable("dead_fraction", [card.Evaluation?.DeadFraction])
-        .AddNullable("cross_entropy_recovered", [card.Evaluation?.CrossEntropy?.Recovered])
-        .Add("card", [Runtime.JsonFile.ToText(card)]);
+    private static IndexTable Run(string folder, FeatureIndexCard run) => new ParquetTable<FeatureIndexCard>([run])
+        .Add("model", card => card.Model)
+        .Add("model_sha256", card => card.ModelSha256)
+        .Add("hook_point", card => card.HookPoint)
+        .Add("d_model", card => card.DModel)
+        .Add("d_sae", card => card.DSae)
+        .AddNullable("k", card => card.K)
+        .Add("corpus", card => card.Corpus)
+        .Add("tokens_trained", card => card.TokensTrained)
+        .Add("rows_scanned", card => card.RowsScanned)
+        .Add("seed", card => card.Seed)
+        .Add("code_version", card => card.CodeVersion)
+        .AddNullable("fvu", card => card.Evaluation?.Fvu)
+        .AddNullable("l0", card => card.Evaluation?.L0)
+        .AddNullable("dead_fraction", card => card.Evaluation?.DeadFraction)
+        .AddNullable("cross_entropy_recovered", card => card.Evaluation?.CrossEntropy?.Recovered)
+        .Add("card", card => Runtime.JsonFile.ToText(card))
+        .Write(folder, RunFile);
 
     private static IEnumerable<(UnitEvidence Unit, bool Promoted, int Rank, LogitEffect Effect)> Ranked(UnitEvidence unit, bool promoted, ImmutableArray<LogitEffect> effects) =>
         effects.Select((effect, rank) => (unit, promoted, rank, effect));
 
-    private static ParquetTable Keyed<T>(T[] rows, Func<T, UnitEvidence> unit, bool searched = false) => new ParquetTable(searched)
-        .Add("kind", Column(rows, row => NameOf(unit(row).Kind)))
-        .Add("unit", Column(rows, row => unit(row).Index));
+    private static ParquetTable<T> Keyed<T>(T[] rows, Func<T, UnitEvidence> unit, bool searched = false) => new ParquetTable<T>(rows, searched)
+        .Add("kind", row => NameOf(unit(row).Kind))
+        .Add("unit", row => unit(row).Index);
+
+    private string Joined(ImmutableArray<int> tokens)
+    {
+        var parts = new string[tokens.Length];
+        for (int i = 0; i < parts.Length; i++) parts[i] = Text(tokens[i]);
+        return string.Concat(parts);
+    }
 
     private string Text(int token) => (uint)token < (uint)texts.Length ? texts[token] : FeatureIndex.TextOf(token, Vocabulary);
-
-    private static TValue[] Column<TValue>(ImmutableArray<UnitEvidence> units, Func<UnitEvidence, TValue> value) => Column(ImmutableCollectionsMarshal.AsArray(units)!, value);
-
-    private static TValue[] Column<TRow, TValue>(TRow[] rows, Func<TRow, TValue> value)
-    {
-        var column = new TValue[rows.Length];
-        for (int row = 0; row < column.Length; row++) column[row] = value(rows[row]);
-        return column;
-    }
-
-    private static TValue[] Joined<TRow, TValue>(TRow[] rows, Func<TRow, ImmutableArray<TValue>> list)
-    {
-        var joined = new TValue[rows.Sum(row => list(row).Length)];
-        int at = 0;
-        foreach (TRow row in rows)
-        {
-            list(row).CopyTo(joined, at);
-            at += list(row).Length;
-        }
-        return joined;
-    }
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Collections.Immutable;
 using System.IO.Compression;
 using Monosemantic.Runtime;
 using Parquet;
@@ -5,9 +7,33 @@ using Parquet.Schema;
 
 namespace Monosemantic.Features;
 
-/// <summary>Columns of equal length as a Parquet file; the same columns give the same bytes.</summary>
+/// <summary>What does not depend on a table's rows.</summary>
+internal static class ParquetTable
+{
+    /// <summary>
+    /// Writes a small table of every kind of column to nowhere. What writes tables is found and made ready by the first one:
+    /// worth doing where a processor has nothing else to do.
+    /// </summary>
+    internal static void Rehearse()
+    {
+        int[] rows = [0, 1];
+        foreach (bool searched in new[] { false, true })
+        {
+            new ParquetTable<int>(rows, searched)
+                .Add("i", row => row).Add("l", row => (long)row).Add("f", row => (float)row).Add("d", row => (double)row).Add("b", row => row == 0).Add("s", row => $"{row}")
+                .AddNullable("n", row => row == 0 ? (double?)null : row).AddLists("is", row => ImmutableArray.Create(row)).AddLists("fs", row => ImmutableArray.Create((float)row))
+                .WriteTo(new MemoryStream());
+        }
+    }
+}
+
+/// <summary>
+/// A Parquet file, each of whose columns is a function of a row; they are asked for one group of rows at a time. The same rows
+/// give the same bytes.
+/// </summary>
+/// <param name="rows">The rows.</param>
 /// <param name="searched">Whether whole columns of text are searched: half as large again, and read in three quarters of the time.</param>
-internal sealed class ParquetTable(bool searched = false)
+internal sealed class ParquetTable<TRow>(TRow[] rows, bool searched = false)
 {
     private const int RowsPerGroup = 1 << 14;
 
@@ -15,65 +41,77 @@ internal sealed class ParquetTable(bool searched = false)
     private static readonly ParquetOptions Compressed = new() { CompressionMethod = CompressionMethod.Zstd, CompressionLevel = CompressionLevel.Fastest };
     private static readonly ParquetOptions Quick = new() { CompressionMethod = CompressionMethod.Snappy };
     private readonly List<Field> fields = [];
-    private readonly List<Func<ParquetRowGroupWriter, DataField, Range, Task>> writers = [];
+    private readonly List<Func<ParquetRowGroupWriter, DataField, ArraySegment<TRow>, Task>> writers = [];
 
-    /// <summary>Rows of the table.</summary>
-    internal int Rows { get; private set; }
+    internal ParquetTable<TRow> Add<T>(string name, Func<TRow, T> value)
+        where T : struct => Add(new DataField<T>(name), (group, field, part) => WriteFrom(part, value, values => group.WriteAsync<T>(field, values)));
 
-    internal ParquetTable Add<T>(string name, T[] values)
-        where T : struct => Add(new DataField<T>(name), values.Length, (group, field, rows) => group.WriteAsync<T>(field, values.AsMemory(rows)));
+    internal ParquetTable<TRow> AddNullable<T>(string name, Func<TRow, T?> value)
+        where T : struct => Add(new DataField<T?>(name), (group, field, part) => WriteFrom(part, value, values => group.WriteAsync<T>(field, values)));
 
-    internal ParquetTable AddNullable<T>(string name, T?[] values)
-        where T : struct => Add(new DataField<T?>(name), values.Length, (group, field, rows) => group.WriteAsync<T>(field, values.AsMemory(rows)));
-
-    internal ParquetTable Add(string name, string[] values) =>
-        Add(new DataField<string>(name), values.Length, (group, field, rows) => group.WriteAsync(field, values[rows]));
+    internal ParquetTable<TRow> Add(string name, Func<TRow, string> value) =>
+        Add(new DataField<string>(name), (group, field, part) => group.WriteAsync(field, part.Select(value).ToArray()));
 
     /// <summary>A column of lists, none of them empty.</summary>
-    internal ParquetTable AddLists<T>(string name, T[] flat, int[] lengths)
-        where T : struct
-    {
-        var starts = new int[lengths.Length + 1];
-        for (int row = 0; row < lengths.Length; row++) starts[row + 1] = starts[row] + lengths[row];
-        return Add(new ListField(name, new DataField<T>("element")), lengths.Length, (group, field, rows) =>
-        {
-            (int first, int count) = rows.GetOffsetAndLength(lengths.Length);
-            var depths = new int[starts[first + count] - starts[first]];
-            var continues = new int[depths.Length];
-            Array.Fill(depths, field.MaxDefinitionLevel);
-            Array.Fill(continues, 1);
-            for (int row = first; row < first + count; row++) continues[starts[row] - starts[first]] = 0;
-            return group.WriteAllPartsAsync<T>(field, flat.AsMemory(starts[first], depths.Length), depths, continues, CancellationToken.None);
-        });
-    }
+    internal ParquetTable<TRow> AddLists<T>(string name, Func<TRow, ImmutableArray<T>> list)
+        where T : struct => Add(new ListField(name, new DataField<T>("element")), (group, field, part) => WriteLists(group, field, part, list));
 
     /// <summary>Writes the file, whole or not at all, and describes it.</summary>
     internal IndexTable Write(string folder, string name)
     {
         string path = Path.Combine(folder, name);
-        AtomicFile.Write(path, stream => WriteAsync(stream).GetAwaiter().GetResult());
-        return new(name, Rows, Hashing.OfFile(path));
+        AtomicFile.Write(path, WriteTo);
+        return new(name, rows.Length, Hashing.OfFile(path));
     }
 
-    private ParquetTable Add(Field field, int rows, Func<ParquetRowGroupWriter, DataField, Range, Task> writer)
-    {
-        if (fields.Count > 0 && rows != Rows) throw new ArgumentException($"column {field.Name} has {rows} rows, not {Rows}");
-        Rows = rows;
-        fields.Add(field);
-        writers.Add(writer);
-        return this;
-    }
+    internal void WriteTo(Stream stream) => WriteAsync(stream).GetAwaiter().GetResult();
 
     private async Task WriteAsync(Stream stream)
     {
         var schema = new ParquetSchema(fields);
         await using ParquetWriter writer = await ParquetWriter.CreateAsync(schema, stream, searched ? Quick : Compressed).ConfigureAwait(false);
-        for (int start = 0; start < Rows; start += RowsPerGroup)
+        for (int start = 0; start < rows.Length; start += RowsPerGroup)
         {
-            Range rows = start..Math.Min(Rows, start + RowsPerGroup);
+            var part = new ArraySegment<TRow>(rows, start, Math.Min(RowsPerGroup, rows.Length - start));
             using ParquetRowGroupWriter group = writer.CreateRowGroup();
-            for (int i = 0; i < fields.Count; i++) await writers[i](group, schema.DataFields[i], rows).ConfigureAwait(false);
+            for (int i = 0; i < fields.Count; i++) await writers[i](group, schema.DataFields[i], part).ConfigureAwait(false);
             group.CompleteValidate();
         }
+    }
+
+    private ParquetTable<TRow> Add(Field field, Func<ParquetRowGroupWriter, DataField, ArraySegment<TRow>, Task> writer)
+    {
+        fields.Add(field);
+        writers.Add(writer);
+        return this;
+    }
+
+    private static async Task WriteFrom<T>(ArraySegment<TRow> part, Func<TRow, T> value, Func<ReadOnlyMemory<T>, Task> write)
+    {
+        T[] values = ArrayPool<T>.Shared.Rent(part.Count);
+        for (int row = 0; row < part.Count; row++) values[row] = value(part[row]);
+        await write(values.AsMemory(0, part.Count)).ConfigureAwait(false);
+        ArrayPool<T>.Shared.Return(values);
+    }
+
+    private static async Task WriteLists<T>(ParquetRowGroupWriter group, DataField field, ArraySegment<TRow> part, Func<TRow, ImmutableArray<T>> list)
+        where T : struct
+    {
+        int count = part.Sum(row => list(row).Length), at = 0;
+        T[] elements = ArrayPool<T>.Shared.Rent(count);
+        int[] depths = ArrayPool<int>.Shared.Rent(count), continues = ArrayPool<int>.Shared.Rent(count);
+        Array.Fill(depths, field.MaxDefinitionLevel, 0, count);
+        Array.Fill(continues, 1, 0, count);
+        foreach (TRow row in part)
+        {
+            ImmutableArray<T> own = list(row);
+            own.CopyTo(elements, at);
+            continues[at] = 0;
+            at += own.Length;
+        }
+        await group.WriteAllPartsAsync<T>(field, elements.AsMemory(0, count), depths.AsMemory(0, count), continues.AsMemory(0, count), CancellationToken.None).ConfigureAwait(false);
+        ArrayPool<int>.Shared.Return(depths);
+        ArrayPool<int>.Shared.Return(continues);
+        ArrayPool<T>.Shared.Return(elements);
     }
 }
