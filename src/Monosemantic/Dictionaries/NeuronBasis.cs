@@ -133,7 +133,7 @@ public sealed class NeuronBasis
         if (passed < k && bar > 0) passed = Above(x, 0, keys);
         int count = Math.Min(k, passed);
         MoveLargestFirst(keys[..passed], count);
-        for (int i = 0; i < count; i++) chosen[i] = (int)~(uint)keys[i];
+        for (int i = 0; i < count; i++) chosen[i] = RankOrder.IndexOf(keys[i]);
         chosen[..count].Sort();
         float least = float.PositiveInfinity;
         for (int i = 0; i < count; i++)

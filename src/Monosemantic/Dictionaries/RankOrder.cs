@@ -19,6 +19,9 @@ internal static class RankOrder
         return BitConverter.UInt32BitsToSingle((ordered & 0x80000000u) != 0 ? ordered & 0x7FFFFFFFu : ~ordered);
     }
 
+    /// <summary>The index in an integer.</summary>
+    internal static int IndexOf(ulong key) => (int)~(uint)key;
+
     /// <summary>Bits of a value that sort as the value does.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint Ordered(float value)

@@ -49,7 +49,7 @@ internal sealed unsafe class TopKSelection<TKey> : RowSelector where TKey : stru
         float least = float.PositiveInfinity;
         for (int i = 0; i < count; i++)
         {
-            int feature = (int)~(uint)kept[i];
+            int feature = RankOrder.IndexOf(kept[i]);
             into.Add(feature, key.Pre(product, feature));
             least = Math.Min(least, RankOrder.ValueOf(kept[i]));
         }

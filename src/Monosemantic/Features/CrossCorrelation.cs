@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
@@ -51,12 +52,12 @@ internal sealed unsafe class CrossCorrelation
         fixed (float* first = values)
         {
             nint x = (nint)first;
-            Parallel.For(0, padded / Columns, () => new double[kept.Length * Columns], (task, _, moved) =>
+            Parallel.For(0, padded / Columns, task =>
             {
-                if (moved.Length < kept.Length * Columns) moved = new double[kept.Length * Columns];
+                double[] moved = ArrayPool<double>.Shared.Rent(kept.Length * Columns);
                 AddColumns((float*)x, kept, task * Columns, moved);
-                return moved;
-            }, _ => { });
+                ArrayPool<double>.Shared.Return(moved);
+            });
         }
     }
 

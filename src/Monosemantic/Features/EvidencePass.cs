@@ -27,7 +27,7 @@ internal sealed class EvidencePass
     internal void Add(ActivationBatch batch)
     {
         if (batch.DModel != sae.Config.DModel) throw new UserErrorException($"the activations are {batch.DModel} wide; the dictionary reads {sae.Config.DModel}", "scan activations of the model and hook point that it was trained on");
-        SparseCode code = sae.EncodeSparse(batch.Values.AsSpan(0, batch.Rows * batch.DModel), batch.Rows);
+        SparseCode code = sae.EncodeSparse(batch.Span, batch.Rows);
         features.Add(batch, code);
         raw?.Add(batch, neurons!.Encode(batch));
         correlation?.Add(batch, code);

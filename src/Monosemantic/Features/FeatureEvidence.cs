@@ -18,7 +18,7 @@ public enum UnitKind
 /// <param name="Occurrences">Scanned positions holding this token. <c>Count / Occurrences</c> is the share of the token's occurrences.</param>
 /// <param name="Mean">Mean activation over the <paramref name="Count"/> firings.</param>
 /// <param name="Max">Largest activation.</param>
-public sealed record TokenEvidence(int Token, long Count, long Occurrences, double Mean, double Max);
+public readonly record struct TokenEvidence(int Token, long Count, long Occurrences, double Mean, double Max);
 
 /// <summary>A stretch of text around a firing.</summary>
 /// <param name="Document">Index of the document.</param>
@@ -44,7 +44,7 @@ public sealed record ContextGroup(double Low, double High, double Share, Immutab
 /// <param name="Position">Index of the token among the document's tokens.</param>
 /// <param name="Token">Token id.</param>
 /// <param name="Activation">The activation.</param>
-public sealed record FiringEvidence(int Document, int Position, int Token, float Activation);
+public readonly record struct FiringEvidence(int Document, int Position, int Token, float Activation);
 
 /// <summary>How often a direction moves a token's logit by so much: equal bins between the smallest and the largest effect over the vocabulary.</summary>
 /// <param name="Low">Smallest effect: lower edge of the first bin.</param>
@@ -71,7 +71,7 @@ public enum Relation
 /// <param name="Index">Its index.</param>
 /// <param name="Value">The cosine, correlation or share.</param>
 /// <param name="Together">Rows at which both fire; null where that is not counted.</param>
-public sealed record NeighbourEvidence(Relation Relation, UnitKind Kind, int Index, double Value, long? Together);
+public readonly record struct NeighbourEvidence(Relation Relation, UnitKind Kind, int Index, double Value, long? Together);
 
 /// <summary>A place in a drawing of the dictionary.</summary>
 /// <param name="X">First coordinate.</param>
@@ -81,7 +81,7 @@ public sealed record MapPoint(double X, double Y);
 /// <summary>How much a unit's direction adds to a token's logit, per unit of activation.</summary>
 /// <param name="Token">Token id.</param>
 /// <param name="Logit">Direct effect on the token's logit.</param>
-public sealed record LogitEffect(int Token, double Logit);
+public readonly record struct LogitEffect(int Token, double Logit);
 
 /// <summary>Everything that one pass over the activations learned about one feature or neuron.</summary>
 public sealed record UnitEvidence

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Monosemantic.Features;
 
@@ -9,13 +10,19 @@ namespace Monosemantic.Features;
 /// </summary>
 internal sealed class RandomDraws(FeatureScanOptions options)
 {
-    private readonly List<(ulong Priority, Firing Firing)> firings = [];
-
-    /// <summary>The drawn firings, in file order.</summary>
-    internal ImmutableArray<FiringEvidence> Firings => [.. firings.Select(draw => draw.Firing.Evidence).OrderBy(firing => firing.Document).ThenBy(firing => firing.Position)];
+    private readonly List<(ulong Priority, FiringEvidence Firing)> firings = [];
 
     /// <summary>The drawn contexts, lowest priority first.</summary>
     internal RankedContexts Contexts { get; } = new(options, options.GroupSample);
+
+    /// <summary>The drawn firings, in file order.</summary>
+    internal ImmutableArray<FiringEvidence> Firings()
+    {
+        var drawn = new FiringEvidence[firings.Count];
+        for (int i = 0; i < drawn.Length; i++) drawn[i] = firings[i].Firing;
+        Array.Sort(drawn, static (a, b) => a.Document != b.Document ? a.Document.CompareTo(b.Document) : a.Position.CompareTo(b.Position));
+        return ImmutableCollectionsMarshal.AsImmutableArray(drawn);
+    }
 
     /// <summary>Priority of a firing: the finaliser of SplitMix64 over seed, unit, document and position.</summary>
     internal static ulong PriorityOf(long seed, int unit, int document, int position) =>
@@ -54,7 +61,7 @@ internal sealed class RandomDraws(FeatureScanOptions options)
     private bool AdmitsFiring(ulong priority) => firings.Count < options.Sample || (options.Sample > 0 && priority < firings[^1].Priority);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Insert(ulong priority, Firing firing)
+    private void Insert(ulong priority, FiringEvidence firing)
     {
         int place = firings.Count;
         while (place > 0 && firings[place - 1].Priority > priority) place--;
@@ -67,11 +74,5 @@ internal sealed class RandomDraws(FeatureScanOptions options)
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
         return z ^ (z >> 31);
-    }
-
-    /// <summary>A firing in place: there are too many of them, and they come and go too often, for each to be an object.</summary>
-    private readonly record struct Firing(int Document, int Position, int Token, float Activation)
-    {
-        internal FiringEvidence Evidence => new(Document, Position, Token, Activation);
     }
 }

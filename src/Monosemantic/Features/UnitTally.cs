@@ -45,6 +45,7 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
     internal UnitEvidence Evidence(UnitKind kind, long scanned, ReadOnlySpan<long> occurrences, UnitLogits logits, Range shownBins)
     {
         Tally[] ordered = tokens.Ordered();
+        ImmutableArray<FiringEvidence> sample = draws.Firings();
         (int firstBin, int shown) = shownBins.GetOffsetAndLength(bins.Count);
         var ranked = ImmutableArray.CreateBuilder<TokenEvidence>();
         foreach (Tally tally in ordered.AsSpan(0, Math.Min(options.Tokens, ordered.Length)))
@@ -61,7 +62,7 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
             Max = max,
             TokenEntropy = Entropy(ordered),
             Purity = Firings == 0 ? null : MostOften(ordered) / (double)Firings,
-            DecileConsistency = Consistency(),
+            DecileConsistency = Consistency(sample),
             Quantiles = Firings == 0 ? [] : [.. FeatureScanOptions.QuantileLevels.Select(level => sketch.ValueAt(level, max))],
             Histogram = [.. histogram.AsSpan(firstBin, shown)],
             HistogramLow = options.HistogramLow + ((double)firstBin / options.BinsPerDecade),
@@ -69,7 +70,7 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
             Tokens = ranked.ToImmutable(),
             Contexts = contexts.All(),
             Groups = Firings == 0 ? [] : ContextGroups.Of(sketch, draws.Contexts, max, Firings, options),
-            Sample = draws.Firings,
+            Sample = sample,
             Promoted = logits.Promoted,
             Suppressed = logits.Suppressed,
             Logits = logits.Histogram,
@@ -167,9 +168,8 @@ internal sealed class UnitTally(int unit, FeatureScanOptions options, LogBins bi
         return most;
     }
 
-    private double? Consistency()
+    private static double? Consistency(ImmutableArray<FiringEvidence> drawn)
     {
-        ImmutableArray<FiringEvidence> drawn = draws.Firings;
         double value = TokenScores.DecileConsistency([.. drawn.Select(firing => firing.Token)], [.. drawn.Select(firing => firing.Activation)]);
         return double.IsNaN(value) ? null : value;
     }

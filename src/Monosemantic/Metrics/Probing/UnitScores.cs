@@ -239,10 +239,36 @@ internal static class TokenScores
     internal static double DecileConsistency(int[] tokens, float[] values)
     {
         if (tokens.Length < 2 * Deciles) return double.NaN;
-        int[] ordered = [.. Enumerable.Range(0, tokens.Length).OrderByDescending(i => values[i]).ThenBy(i => i).Select(i => tokens[i])];
-        Dictionary<int, double>[] shares = [.. Enumerable.Range(0, Deciles).Select(decile => Shares(ordered[(decile * ordered.Length / Deciles)..((decile + 1) * ordered.Length / Deciles)]))];
-        return shares.Skip(1).Average(lower => lower.Sum(pair => Math.Min(pair.Value, shares[0].GetValueOrDefault(pair.Key))));
+        ulong[] keys = new ulong[tokens.Length];
+        for (int i = 0; i < keys.Length; i++) keys[i] = RankOrder.Key(values[i], i);
+        Array.Sort(keys);
+        int[] ordered = new int[tokens.Length];
+        for (int i = 0; i < ordered.Length; i++) ordered[i] = tokens[RankOrder.IndexOf(keys[^(i + 1)])];
+        ReadOnlySpan<int> top = Sorted(ordered, 0);
+        double overlaps = 0;
+        for (int decile = 1; decile < Deciles; decile++) overlaps += Overlap(top, Sorted(ordered, decile));
+        return overlaps / (Deciles - 1);
     }
 
-    private static Dictionary<int, double> Shares(int[] tokens) => tokens.CountBy(token => token).ToDictionary(pair => pair.Key, pair => pair.Value / (double)tokens.Length);
+    // The tokens of one decile, by id.
+    private static Span<int> Sorted(int[] ordered, int decile)
+    {
+        Span<int> tokens = ordered.AsSpan((decile * ordered.Length / Deciles)..((decile + 1) * ordered.Length / Deciles));
+        tokens.Sort();
+        return tokens;
+    }
+
+    // The sum over tokens of the lesser of its shares in both.
+    private static double Overlap(ReadOnlySpan<int> first, ReadOnlySpan<int> second)
+    {
+        double overlap = 0;
+        for (int i = 0, j = 0; i < first.Length && j < second.Length;)
+        {
+            int token = Math.Min(first[i], second[j]), inFirst = 0, inSecond = 0;
+            for (; i < first.Length && first[i] == token; i++) inFirst++;
+            for (; j < second.Length && second[j] == token; j++) inSecond++;
+            overlap += Math.Min((double)inFirst / first.Length, (double)inSecond / second.Length);
+        }
+        return overlap;
+    }
 }
