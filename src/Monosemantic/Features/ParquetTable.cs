@@ -7,26 +7,6 @@ using Parquet.Schema;
 
 namespace Monosemantic.Features;
 
-/// <summary>What does not depend on a table's rows.</summary>
-internal static class ParquetTable
-{
-    /// <summary>
-    /// Writes a small table of every kind of column to nowhere. What writes tables is found and made ready by the first one:
-    /// worth doing where a processor has nothing else to do.
-    /// </summary>
-    internal static void Rehearse()
-    {
-        int[] rows = [0, 1];
-        foreach (bool searched in new[] { false, true })
-        {
-            new ParquetTable<int>(rows, searched)
-                .Add("i", row => row).Add("l", row => (long)row).Add("f", row => (float)row).Add("d", row => (double)row).Add("b", row => row == 0).Add("s", row => $"{row}")
-                .AddNullable("n", row => row == 0 ? (double?)null : row).AddLists("is", row => ImmutableArray.Create(row)).AddLists("fs", row => ImmutableArray.Create((float)row))
-                .WriteTo(new MemoryStream());
-        }
-    }
-}
-
 /// <summary>
 /// A Parquet file, each of whose columns is a function of a row; they are asked for one group of rows at a time. The same rows
 /// give the same bytes.
@@ -60,11 +40,9 @@ internal sealed class ParquetTable<TRow>(TRow[] rows, bool searched = false)
     internal IndexTable Write(string folder, string name)
     {
         string path = Path.Combine(folder, name);
-        AtomicFile.Write(path, WriteTo);
+        AtomicFile.Write(path, stream => WriteAsync(stream).GetAwaiter().GetResult());
         return new(name, rows.Length, Hashing.OfFile(path));
     }
-
-    internal void WriteTo(Stream stream) => WriteAsync(stream).GetAwaiter().GetResult();
 
     private async Task WriteAsync(Stream stream)
     {

@@ -56,7 +56,6 @@ public static class ScanRun
         ArgumentNullException.ThrowIfNull(config);
         OpenFolder(folder, resume);
         Task<Tokenizer> tokenizerRead = Task.Run(() => Tokenizer.OfModel(config.Model));
-        Task rehearsed = Task.Run(ParquetTable.Rehearse, CancellationToken.None);
         Task<EvaluationResult?> metricsRead = Task.Run(() => config.Metrics is null ? null : JsonFile.Read<EvaluationResult>(config.Metrics));
         using ActivationStore store = ActivationStore.Open(config.Activations);
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
@@ -74,7 +73,6 @@ public static class ScanRun
         var inputs = new ScanInputs(config, store, sae, model, HookPoint.Parse(plan.HookPoint));
         EvidenceResult evidence = Gather(inputs, checkpoint, progress, cancellation);
         FeatureIndexCard card = Card(inputs, evidence) with { Evaluation = WithoutScores(evaluation) };
-        rehearsed.GetAwaiter().GetResult();
         FeatureIndex.Write(folder, card, Scored(evidence.Features, evaluation), Scored(evidence.Neurons, evaluation), Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.Contains).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
         checkpoint.Delete();
         return card;
