@@ -30,7 +30,7 @@ public sealed class ExamplesPanel : Panel<ExamplesContent>
     public override string Id => "examples";
 
     /// <inheritdoc/>
-    public override string Title => "Five features and five neurons";
+    public override string Title => "Examples at fixed ranks";
 
     /// <inheritdoc/>
     public override ExamplesContent? Build(ReportData data)
