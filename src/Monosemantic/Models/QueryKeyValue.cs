@@ -17,8 +17,9 @@ public abstract record QueryKeyValue
     internal virtual (Linear Query, Linear Key, Linear Value)? Apart(TransformerConfig config) => null;
 
     /// <summary>The keys and values of an input, without its queries where the maps lie apart.</summary>
-    internal virtual (Tensor Key, Tensor Value) KeysAndValues(TransformerConfig config, Tensor input)
+    internal (Tensor Key, Tensor Value) KeysAndValues(TransformerConfig config, Tensor input)
     {
+        if (Apart(config) is (_, { } toKey, { } toValue)) return (IntoHeads(toKey.Apply(input), config.DHead), IntoHeads(toValue.Apply(input), config.DHead));
         (_, Tensor key, Tensor value) = Apply(config, input);
         return (key, value);
     }
@@ -44,9 +45,6 @@ public sealed record SeparateMaps(Linear Query, Linear Key, Linear Value) : Quer
 
     internal override (Linear Query, Linear Key, Linear Value)? Apart(TransformerConfig config) => (Query, Key, Value);
 
-    internal override (Tensor Key, Tensor Value) KeysAndValues(TransformerConfig config, Tensor input) =>
-        (IntoHeads(Key.Apply(input), config.DHead), IntoHeads(Value.Apply(input), config.DHead));
-
     /// <inheritdoc />
     public override (Tensor Query, Tensor Key, Tensor Value) Apply(TransformerConfig config, Tensor input)
     {
@@ -65,13 +63,6 @@ public sealed record JoinedMap(Linear Map) : QueryKeyValue
     {
         long query = (long)config.Heads * config.DHead, key = (long)config.KeyValueHeads * config.DHead;
         return (Columns(0, query), Columns(query, key), Columns(query + key, key));
-    }
-
-    internal override (Tensor Key, Tensor Value) KeysAndValues(TransformerConfig config, Tensor input)
-    {
-        long query = (long)config.Heads * config.DHead, key = (long)config.KeyValueHeads * config.DHead;
-        Tensor[] parts = Columns(query, 2 * key).Apply(input).split([key, key], -1);
-        return (IntoHeads(parts[0], config.DHead), IntoHeads(parts[1], config.DHead));
     }
 
     /// <inheritdoc />

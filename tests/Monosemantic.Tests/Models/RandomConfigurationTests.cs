@@ -54,14 +54,14 @@ public sealed class RandomConfigurationTests(ITestOutputHelper output) : IDispos
     {
         var at = new HookPoint(HookSite.ResidPre, block);
         long last = ids.shape[1] - 1;
-        Tensor before = empty(0), found = empty(0), alternatives = empty(0);
+        Tensor before = empty(0), alternatives = empty(0);
         model.Run(ids, (_, value) =>
         {
             before = value.narrow(1, 0, last).clone().DetachFromDisposeScope();
             alternatives = cat([value.narrow(1, last, 1), value.narrow(1, last, 1) * 0.4f, value.narrow(1, 0, 1) - 0.2f], 1).DetachFromDisposeScope();
             return value;
         }, at);
-        found = model.Alternatives(block, before, alternatives);
+        Tensor found = model.Alternatives(block, before, alternatives);
         for (int i = 0; i < 3; i++)
         {
             int alternative = i;
