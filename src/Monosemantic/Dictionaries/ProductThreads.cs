@@ -4,33 +4,42 @@ using Monosemantic.Runtime;
 namespace Monosemantic.Dictionaries;
 
 /// <summary>
-/// Keeps libtorch's matrix product to the calling thread, so that many workers can each run a small product without
-/// libtorch's own thread pool fighting them for the same cores. The setting is the thread's own; nothing else notices.
+/// Keeps libtorch to the calling thread, so that many workers can each run something small without libtorch's own threads
+/// fighting them for the same cores. The settings are the thread's own; nothing else notices.
 /// A product by one thread also has the same bits whatever the number of workers.
 /// </summary>
 internal static unsafe class ProductThreads
 {
     private const int AlreadyLoadedLazy = 0x00001 | 0x00004;
-    private static readonly delegate* unmanaged<int, int> SetLocal = Find();
+    private static readonly delegate* unmanaged<int, int> SetProduct = (delegate* unmanaged<int, int>)Find("MKL_Set_Num_Threads_Local");
+    private static readonly delegate* unmanaged<int> Loops = (delegate* unmanaged<int>)Find("omp_get_max_threads");
+    private static readonly delegate* unmanaged<int, void> SetLoops = (delegate* unmanaged<int, void>)Find("omp_set_num_threads");
 
-    /// <summary>Runs the calling thread's products on it alone until the result is disposed.</summary>
-    internal static Lease Single() => new(SetLocal == null ? 0 : SetLocal(1));
-
-    // MKL lies inside libtorch and exports the call; where there is another product library the products stay as they are.
-    private static delegate* unmanaged<int, int> Find()
+    /// <summary>Runs what the calling thread asks of libtorch on it alone until the result is disposed.</summary>
+    internal static Lease Single()
     {
-        if (!OperatingSystem.IsLinux()) return null;
-        nint library = Libc.dlopen("libtorch_cpu.so", AlreadyLoadedLazy);
-        return library != 0 && NativeLibrary.TryGetExport(library, "MKL_Set_Num_Threads_Local", out nint call) ? (delegate* unmanaged<int, int>)call : null;
+        int loops = Loops == null || SetLoops == null ? 0 : Loops();
+        if (loops > 1) SetLoops(1);
+        return new(SetProduct == null ? 0 : SetProduct(1), loops);
     }
 
-    /// <summary>Gives the thread its former setting back.</summary>
-    /// <param name="former">What the thread had before.</param>
-    internal readonly ref struct Lease(int former)
+    // MKL lies inside libtorch and exports its call, OpenMP beside it; where there is another library things stay as they are.
+    private static nint Find(string name)
+    {
+        if (!OperatingSystem.IsLinux()) return 0;
+        nint library = Libc.dlopen("libtorch_cpu.so", AlreadyLoadedLazy);
+        return library != 0 && NativeLibrary.TryGetExport(library, name, out nint call) ? call : 0;
+    }
+
+    /// <summary>Gives the thread its former settings back.</summary>
+    /// <param name="product">Threads of a product before; 0 for what the process has.</param>
+    /// <param name="loops">Threads of a loop before; 0 if unknown.</param>
+    internal readonly ref struct Lease(int product, int loops)
     {
         public void Dispose()
         {
-            if (SetLocal != null) _ = SetLocal(former);
+            if (SetProduct != null) _ = SetProduct(product);
+            if (loops > 1) SetLoops(loops);
         }
     }
 }

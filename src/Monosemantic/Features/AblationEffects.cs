@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.ExceptionServices;
 using Monosemantic.Activations;
 using Monosemantic.Dictionaries;
 using Monosemantic.Models;
@@ -31,7 +32,7 @@ namespace Monosemantic.Features;
 /// </remarks>
 public sealed class AblationEffects
 {
-    private const int TokensAtOnce = 4096;
+    private const int UnitsAtOnce = 1024, TokensAtOnce = 4096, LogitsAtOnce = 1 << 20;
     private readonly Transformer model;
     private readonly AblatedUnits ablated;
     private readonly StoredStretches? stored;
@@ -69,8 +70,7 @@ public sealed class AblationEffects
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(sae);
-        if (WritesTo(sae, at) is not { } writes) return features;
-        return new AblationEffects(model, new AblatedFeatures(sae) { Reads = at, Writes = writes }, store).Measured(features, contexts, "ablate", progress, cancellation);
+        return [.. InOrder(model, at, sae, features, contexts, store, progress, cancellation)];
     }
 
     /// <summary>Measures the strongest contexts of each raw neuron.</summary>
@@ -88,39 +88,74 @@ public sealed class AblationEffects
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(basis);
-        return new AblationEffects(model, new AblatedNeurons(basis) { Reads = at, Writes = at }, store).Measured(neurons, contexts, "ablate neurons", progress, cancellation);
+        return [.. InOrder(model, at, basis, neurons, contexts, store, progress, cancellation)];
     }
 
-    private ImmutableArray<UnitEvidence> Measured(ImmutableArray<UnitEvidence> units, int contexts, string stage, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    /// <summary>The features, some at a time as they are asked for.</summary>
+    internal static IEnumerable<UnitEvidence> InOrder(
+        Transformer model, HookPoint at, SparseAutoencoder sae, ImmutableArray<UnitEvidence> features, int contexts, ActivationStore? store, IProgress<ProgressReport>? progress, CancellationToken cancellation) =>
+        WritesTo(sae, at) is { } writes
+            ? new AblationEffects(model, new AblatedFeatures(sae) { Reads = at, Writes = writes }, store).Measured(features, contexts, "ablate", progress, cancellation)
+            : features;
+
+    /// <summary>The neurons, some at a time as they are asked for.</summary>
+    internal static IEnumerable<UnitEvidence> InOrder(
+        Transformer model, HookPoint at, NeuronBasis basis, ImmutableArray<UnitEvidence> neurons, int contexts, ActivationStore? store, IProgress<ProgressReport>? progress, CancellationToken cancellation) =>
+        new AblationEffects(model, new AblatedNeurons(basis) { Reads = at, Writes = at }, store).Measured(neurons, contexts, "ablate neurons", progress, cancellation);
+
+    private IEnumerable<UnitEvidence> Measured(ImmutableArray<UnitEvidence> units, int contexts, string stage, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
-        Probe[] probes =
-        [
-            .. from unit in units
-               from rank in Enumerable.Range(0, Math.Min(contexts, unit.Contexts.Length))
-               let context = unit.Contexts[rank]
-               where context.Peak + 1 < context.Tokens.Length
-               select new Probe(unit.Index, rank, context),
-        ];
-        var effects = new Dictionary<(int Unit, int Rank), double>();
-        int done = 0;
-        foreach (Probe[] batch in Batches(probes))
+        int done = 0, total = Probes(units, contexts).Count();
+        foreach (UnitEvidence[] block in units.Chunk(UnitsAtOnce))
         {
-            cancellation.ThrowIfCancellationRequested();
-            double[] found = EffectsOf(batch);
-            for (int i = 0; i < batch.Length; i++) effects[(batch[i].Unit, batch[i].Rank)] = found[i];
-            progress?.Report(new(stage, done += batch.Length, probes.Length, "contexts"));
+            Dictionary<(int Unit, int Rank), double> effects = EffectsOf(Probes(block, contexts), count => progress?.Report(new(stage, done + count, total, "contexts")), cancellation);
+            done += effects.Count;
+            foreach (UnitEvidence unit in block)
+            {
+                yield return unit with { Contexts = [.. unit.Contexts.Select((context, rank) => effects.TryGetValue((unit.Index, rank), out double effect) ? context with { AblationLoss = effect } : context)] };
+            }
         }
-        return [.. units.Select(unit => unit with { Contexts = [.. unit.Contexts.Select((context, rank) => effects.TryGetValue((unit.Index, rank), out double effect) ? context with { AblationLoss = effect } : context)] })];
     }
+
+    // Each batch by one thread: it neither waits for others nor do its numbers depend on how many there are.
+    private Dictionary<(int Unit, int Rank), double> EffectsOf(IEnumerable<Probe> probes, Action<int> tell, CancellationToken cancellation)
+    {
+        var effects = new Dictionary<(int Unit, int Rank), double>();
+        try
+        {
+            Parallel.ForEach(Batches(probes), new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellation }, batch =>
+            {
+                double[] found = EffectsOf(batch);
+                lock (effects)
+                {
+                    for (int i = 0; i < batch.Length; i++) effects[(batch[i].Unit, batch[i].Rank)] = found[i];
+                    tell(effects.Count);
+                }
+            });
+        }
+        catch (AggregateException failures) when (failures.InnerException is { } first)
+        {
+            ExceptionDispatchInfo.Throw(first);
+        }
+        return effects;
+    }
+
+    private static IEnumerable<Probe> Probes(IEnumerable<UnitEvidence> units, int contexts) =>
+        from unit in units
+        from rank in Enumerable.Range(0, Math.Min(contexts, unit.Contexts.Length))
+        let context = unit.Contexts[rank]
+        where context.Peak + 1 < context.Tokens.Length
+        select new Probe(unit.Index, rank, context);
 
     // Of one length each, so that nothing is padded: what a row gives does not depend on its batch.
-    private static IEnumerable<Probe[]> Batches(Probe[] probes) =>
-        probes.GroupBy(probe => probe.Context.Peak).OrderBy(group => group.Key).SelectMany(group => group.Chunk(Math.Max(1, TokensAtOnce / (group.Key + 2))));
+    private IEnumerable<Probe[]> Batches(IEnumerable<Probe> probes) =>
+        probes.GroupBy(probe => probe.Context.Peak).OrderBy(group => group.Key).SelectMany(group => group.Chunk(Math.Max(1, Math.Min(TokensAtOnce / (group.Key + 2), LogitsAtOnce / (2 * model.Config.VocabularySize)))));
 
     private double[] EffectsOf(Probe[] batch)
     {
         using var scope = NewDisposeScope();
         using var still = no_grad();
+        using ProductThreads.Lease single = ProductThreads.Single();
         long[] next = [.. batch.SelectMany(probe => Enumerable.Repeat((long)probe.Context.Tokens[probe.Context.Peak + 1], 2))];
         Tensor logits = stored is null ? ReadAnew(batch) : FromStored(batch);
         Tensor losses = nn.functional.cross_entropy(logits.view(next.Length, -1), tensor(next), reduction: nn.Reduction.None);

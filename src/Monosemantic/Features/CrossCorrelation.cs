@@ -12,12 +12,12 @@ namespace Monosemantic.Features;
 /// x taken about the first row so that the digits last. Any split into batches gives the same bits.
 /// </summary>
 /// <remarks>
-/// Dimensions are worked on sixteen at a time, by feature: a batch's sixteen columns stay in the processor's second cache and a
+/// Dimensions are worked on sixteen at a time, by feature: the sixteen columns of some rows stay in the processor's second cache and a
 /// feature's sixteen sums in registers, enough not to wait for each other, while its rows go by.
 /// </remarks>
 internal sealed unsafe class CrossCorrelation
 {
-    private const int Columns = 16;
+    private const int Columns = 16, RowsAtOnce = 8192;
     private readonly int units, width, padded;
     private readonly double[] products;
     private readonly double[] sums;
@@ -43,13 +43,16 @@ internal sealed unsafe class CrossCorrelation
     /// <param name="code">The features' activations [n, units].</param>
     internal void Add(ActivationBatch batch, SparseCode code)
     {
-        int[] positions = batch.Positions, kept = [.. Enumerable.Range(0, batch.Rows).Where(row => positions[row] >= 0)];
-        if (kept.Length == 0) return;
-        ReadOnlySpan<float> values = batch.Span;
+        int[] positions = batch.Positions;
+        foreach (int[] kept in Enumerable.Range(0, batch.Rows).Where(row => positions[row] >= 0).Chunk(RowsAtOnce)) Add(batch, code, kept);
+    }
+
+    private void Add(ActivationBatch batch, SparseCode code, int[] kept)
+    {
         if (rows == 0) System.Numerics.Tensors.TensorPrimitives.ConvertChecked<float, double>(batch.Row(kept[0]), shift);
         rows += kept.Length;
         ByUnit(code, kept);
-        fixed (float* first = values)
+        fixed (float* first = batch.Span)
         {
             nint x = (nint)first;
             Parallel.For(0, padded / Columns, task =>

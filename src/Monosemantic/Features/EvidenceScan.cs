@@ -46,7 +46,21 @@ public static class EvidenceScan
     {
         ArgumentNullException.ThrowIfNull(sae);
         ArgumentNullException.ThrowIfNull(batches);
-        options ??= new();
+        return Run(sae, neurons, batches, () => (featureLogits, neuronLogits), options ?? new(), total, progress, checkpoint, cancellation);
+    }
+
+    /// <summary>The same, where the logit effects are asked for when all activations are read.</summary>
+    internal static EvidenceResult Run(
+        SparseAutoencoder sae,
+        NeuronBasis? neurons,
+        IEnumerable<ActivationBatch> batches,
+        Func<(IReadOnlyList<UnitLogits>? OfFeatures, IReadOnlyList<UnitLogits>? OfNeurons)> logits,
+        FeatureScanOptions options,
+        long total,
+        IProgress<ProgressReport>? progress,
+        ScanCheckpoint? checkpoint,
+        CancellationToken cancellation)
+    {
         var pass = new EvidencePass(sae, neurons, options);
         long skip = checkpoint?.Load(pass) ?? 0, done = 0;
         foreach (ActivationBatch batch in batches)
@@ -58,7 +72,8 @@ public static class EvidenceScan
             checkpoint?.SaveIfDue(pass, done);
             progress?.Report(new("scan", done, total, "rows"));
         }
-        return pass.Finish(featureLogits, neuronLogits);
+        var (ofFeatures, ofNeurons) = logits();
+        return pass.Finish(ofFeatures, ofNeurons);
     }
 
     /// <summary>Logit effects of units of a hook point.</summary>

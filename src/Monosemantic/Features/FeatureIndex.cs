@@ -14,8 +14,8 @@ namespace Monosemantic.Features;
 [TypeFormatterSource(typeof(RichDisplay))]
 public sealed class FeatureIndex
 {
-    private const int Version = 3;
-    private const string ManifestName = "index.json";
+    internal const int Version = 3;
+    internal const string ManifestName = "index.json";
     private readonly string folder;
 
     private FeatureIndex(string folder, FeatureIndexManifest manifest)
@@ -103,25 +103,9 @@ public sealed class FeatureIndex
         ImmutableArray<UnitEvidence> neurons,
         IEnumerable<KeyValuePair<int, string>> vocabulary)
     {
-        string manifest = Path.Combine(folder, ManifestName);
-        try
-        {
-            Directory.CreateDirectory(folder);
-            File.Delete(manifest);
-        }
-        catch (Exception failure) when (AtomicFile.Explain(failure, manifest) is { } explained)
-        {
-            throw explained;
-        }
-        ImmutableArray<IndexTable> tables = new IndexTables(card, features, neurons, vocabulary.ToImmutableSortedDictionary()).Write(folder);
-        JsonFile.Write(manifest, new FeatureIndexManifest
-        {
-            Version = Version,
-            Run = card,
-            Features = UnitSummary.Of(features),
-            Neurons = UnitSummary.Of(neurons),
-            Tables = tables,
-        });
+        using var writer = IndexWriter.Begin(folder, features, neurons, vocabulary);
+        writer.Add(features.Concat(neurons));
+        writer.Finish(card);
     }
 
     /// <summary>Opens an index and reads all of it.</summary>

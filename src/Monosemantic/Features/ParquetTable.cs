@@ -8,12 +8,12 @@ using Parquet.Schema;
 namespace Monosemantic.Features;
 
 /// <summary>
-/// A Parquet file, each of whose columns is a function of a row; they are asked for one group of rows at a time. The same rows
-/// give the same bytes.
+/// A Parquet file, each of whose columns is a function of a row. Only one group of rows is held at a time. The same rows give
+/// the same bytes.
 /// </summary>
-/// <param name="rows">The rows.</param>
+/// <param name="rows">The rows; gone through once.</param>
 /// <param name="searched">Whether whole columns of text are searched: half as large again, and read in three quarters of the time.</param>
-internal sealed class ParquetTable<TRow>(TRow[] rows, bool searched = false)
+internal sealed class ParquetTable<TRow>(IEnumerable<TRow> rows, bool searched = false)
 {
     private const int RowsPerGroup = 1 << 14;
 
@@ -21,16 +21,41 @@ internal sealed class ParquetTable<TRow>(TRow[] rows, bool searched = false)
     private static readonly ParquetOptions Compressed = new() { CompressionMethod = CompressionMethod.Zstd, CompressionLevel = CompressionLevel.Fastest };
     private static readonly ParquetOptions Quick = new() { CompressionMethod = CompressionMethod.Snappy };
     private readonly List<Field> fields = [];
-    private readonly List<Func<ParquetRowGroupWriter, DataField, ArraySegment<TRow>, Task>> writers = [];
+    private readonly List<ColumnWriter> writers = [];
+
+    private delegate void ColumnWriter(ParquetRowGroupWriter group, DataField field, ReadOnlySpan<TRow> part);
 
     internal ParquetTable<TRow> Add<T>(string name, Func<TRow, T> value)
-        where T : struct => Add(new DataField<T>(name), (group, field, part) => WriteFrom(part, value, values => group.WriteAsync<T>(field, values)));
+        where T : struct
+    {
+        return Add(new DataField<T>(name), (group, field, part) =>
+        {
+            T[] values = Values(part, value);
+            Wait(group.WriteAsync<T>(field, values.AsMemory(0, part.Length)));
+            ArrayPool<T>.Shared.Return(values);
+        });
+    }
 
     internal ParquetTable<TRow> AddNullable<T>(string name, Func<TRow, T?> value)
-        where T : struct => Add(new DataField<T?>(name), (group, field, part) => WriteFrom(part, value, values => group.WriteAsync<T>(field, values)));
+        where T : struct
+    {
+        return Add(new DataField<T?>(name), (group, field, part) =>
+        {
+            T?[] values = Values(part, value);
+            Wait(group.WriteAsync<T>(field, values.AsMemory(0, part.Length)));
+            ArrayPool<T?>.Shared.Return(values);
+        });
+    }
 
-    internal ParquetTable<TRow> Add(string name, Func<TRow, string> value) =>
-        Add(new DataField<string>(name), (group, field, part) => group.WriteAsync(field, part.Select(value).ToArray()));
+    internal ParquetTable<TRow> Add(string name, Func<TRow, string> value)
+    {
+        return Add(new DataField<string>(name), (group, field, part) =>
+        {
+            string[] values = Values(part, value);
+            Wait(group.WriteAsync(field, new ArraySegment<string>(values, 0, part.Length)));
+            ArrayPool<string>.Shared.Return(values, clearArray: true);
+        });
+    }
 
     /// <summary>A column of lists, none of them empty.</summary>
     internal ParquetTable<TRow> AddLists<T>(string name, Func<TRow, ImmutableArray<T>> list)
@@ -40,42 +65,60 @@ internal sealed class ParquetTable<TRow>(TRow[] rows, bool searched = false)
     internal IndexTable Write(string folder, string name)
     {
         string path = Path.Combine(folder, name);
-        AtomicFile.Write(path, stream => WriteAsync(stream).GetAwaiter().GetResult());
-        return new(name, rows.Length, Hashing.OfFile(path));
+        long count = 0;
+        AtomicFile.Write(path, stream => count = WriteTo(new ImmediateStream(stream)));
+        return new(name, count, Hashing.OfFile(path));
     }
 
-    private async Task WriteAsync(Stream stream)
+    private long WriteTo(ImmediateStream stream)
     {
         var schema = new ParquetSchema(fields);
-        await using ParquetWriter writer = await ParquetWriter.CreateAsync(schema, stream, searched ? Quick : Compressed).ConfigureAwait(false);
-        for (int start = 0; start < rows.Length; start += RowsPerGroup)
+        ParquetWriter writer = ParquetWriter.CreateAsync(schema, stream, searched ? Quick : Compressed).GetAwaiter().GetResult();
+        var part = new TRow[RowsPerGroup];
+        long count = 0;
+        int held = 0;
+        foreach (TRow row in rows)
         {
-            var part = new ArraySegment<TRow>(rows, start, Math.Min(RowsPerGroup, rows.Length - start));
-            using ParquetRowGroupWriter group = writer.CreateRowGroup();
-            for (int i = 0; i < fields.Count; i++) await writers[i](group, schema.DataFields[i], part).ConfigureAwait(false);
-            group.CompleteValidate();
+            part[held++] = row;
+            if (held < part.Length) continue;
+            WriteGroup(writer, schema, part);
+            count += held;
+            held = 0;
         }
+        if (held > 0) WriteGroup(writer, schema, part.AsSpan(0, held));
+        writer.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        return count + held;
     }
 
-    private ParquetTable<TRow> Add(Field field, Func<ParquetRowGroupWriter, DataField, ArraySegment<TRow>, Task> writer)
+    private void WriteGroup(ParquetWriter writer, ParquetSchema schema, ReadOnlySpan<TRow> part)
+    {
+        using ParquetRowGroupWriter group = writer.CreateRowGroup();
+        for (int i = 0; i < writers.Count; i++) writers[i](group, schema.DataFields[i], part);
+        group.CompleteValidate();
+    }
+
+    private ParquetTable<TRow> Add(Field field, ColumnWriter writer)
     {
         fields.Add(field);
         writers.Add(writer);
         return this;
     }
 
-    private static async Task WriteFrom<T>(ArraySegment<TRow> part, Func<TRow, T> value, Func<ReadOnlyMemory<T>, Task> write)
+    // The stream does everything at once, and so is the task done.
+    private static void Wait(Task written) => written.GetAwaiter().GetResult();
+
+    private static T[] Values<T>(ReadOnlySpan<TRow> part, Func<TRow, T> value)
     {
-        T[] values = ArrayPool<T>.Shared.Rent(part.Count);
-        for (int row = 0; row < part.Count; row++) values[row] = value(part[row]);
-        await write(values.AsMemory(0, part.Count)).ConfigureAwait(false);
-        ArrayPool<T>.Shared.Return(values);
+        T[] values = ArrayPool<T>.Shared.Rent(part.Length);
+        for (int row = 0; row < part.Length; row++) values[row] = value(part[row]);
+        return values;
     }
 
-    private static async Task WriteLists<T>(ParquetRowGroupWriter group, DataField field, ArraySegment<TRow> part, Func<TRow, ImmutableArray<T>> list)
+    private static void WriteLists<T>(ParquetRowGroupWriter group, DataField field, ReadOnlySpan<TRow> part, Func<TRow, ImmutableArray<T>> list)
         where T : struct
     {
-        int count = part.Sum(row => list(row).Length), at = 0;
+        int count = 0, at = 0;
+        foreach (TRow row in part) count += list(row).Length;
         T[] elements = ArrayPool<T>.Shared.Rent(count);
         int[] depths = ArrayPool<int>.Shared.Rent(count), continues = ArrayPool<int>.Shared.Rent(count);
         Array.Fill(depths, field.MaxDefinitionLevel, 0, count);
@@ -87,7 +130,7 @@ internal sealed class ParquetTable<TRow>(TRow[] rows, bool searched = false)
             continues[at] = 0;
             at += own.Length;
         }
-        await group.WriteAllPartsAsync<T>(field, elements.AsMemory(0, count), depths.AsMemory(0, count), continues.AsMemory(0, count), CancellationToken.None).ConfigureAwait(false);
+        Wait(group.WriteAllPartsAsync<T>(field, elements.AsMemory(0, count), depths.AsMemory(0, count), continues.AsMemory(0, count), CancellationToken.None));
         ArrayPool<int>.Shared.Return(depths);
         ArrayPool<int>.Shared.Return(continues);
         ArrayPool<T>.Shared.Return(elements);

@@ -37,7 +37,7 @@ public sealed record ScanConfig
 /// <summary>Gathers the evidence for every feature of a dictionary and writes it as an index.</summary>
 public static class ScanRun
 {
-    private const int RowsAtOnce = 4096;
+    private const int MostRowsAtOnce = 16384, LeastRowsAtOnce = 1024, BytesAtOnce = 32 << 20;
     private const string StateName = "scan.state";
     private const string FeatureDefinition =
         "A feature is one direction of the dictionary; it fires at a token if it is among the k features kept there with a positive activation.";
@@ -55,25 +55,28 @@ public static class ScanRun
     {
         ArgumentNullException.ThrowIfNull(config);
         OpenFolder(folder, resume);
-        Task<Tokenizer> tokenizerRead = Task.Run(() => Tokenizer.OfModel(config.Model));
-        Task<EvaluationResult?> metricsRead = Task.Run(() => config.Metrics is null ? null : JsonFile.Read<EvaluationResult>(config.Metrics));
+        using var modelRead = new Aside<Transformer>(() => Transformer.Load(config.Model));
+        using var tokenizerRead = new Aside<Tokenizer>(() => Tokenizer.OfModel(config.Model));
+        using var metricsRead = new Aside<EvaluationResult?>(() => config.Metrics is null ? null : JsonFile.Read<EvaluationResult>(config.Metrics));
         using ActivationStore store = ActivationStore.Open(config.Activations);
         using SparseAutoencoder sae = SparseAutoencoder.Load(config.Sae);
-        using Transformer model = Transformer.Load(config.Model);
+        Transformer model = modelRead.Result;
         model.ReportWarnings(progress);
         StorePlan plan = store.Manifest.Plan;
         store.RequireSite(sae.Config.HookPoint, sae.Config.DModel, sae.Provenance.ModelSha256, config.Sae);
-        Tokenizer tokenizer = tokenizerRead.GetAwaiter().GetResult();
+        Tokenizer tokenizer = tokenizerRead.Result;
         plan.RequireModel(model.Sha256, tokenizer.Sha256, config.Model);
         store.RequireTokens(tokenizer.VocabularySize);
-        EvaluationResult? evaluation = metricsRead.GetAwaiter().GetResult();
+        EvaluationResult? evaluation = metricsRead.Result;
         RequireOwn(evaluation, config);
         AtomicFile.MakeFolder(folder);
         var checkpoint = new ScanCheckpoint(Path.Combine(folder, StateName), Identity(config, store), saveEvery ?? TimeSpan.FromMinutes(1));
         var inputs = new ScanInputs(config, store, sae, model, HookPoint.Parse(plan.HookPoint));
-        EvidenceResult evidence = Gather(inputs, checkpoint, progress, cancellation);
-        FeatureIndexCard card = Card(inputs, evidence) with { Evaluation = WithoutScores(evaluation) };
-        FeatureIndex.Write(folder, card, Scored(evidence.Features, evaluation), Scored(evidence.Neurons, evaluation), Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.Contains).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
+        EvidenceResult found = Gather(inputs, evaluation, checkpoint, progress, cancellation);
+        using var writer = IndexWriter.Begin(folder, found.Features, found.Neurons, Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.Contains).Select(token => KeyValuePair.Create(token, tokenizer.Display(token))));
+        writer.Add(Worth(inputs, found, progress, cancellation));
+        FeatureIndexCard card = Card(inputs, found) with { Evaluation = WithoutScores(evaluation) };
+        writer.Finish(card);
         checkpoint.Delete();
         return card;
     }
@@ -96,22 +99,37 @@ public static class ScanRun
     private static string Identity(ScanConfig config, ActivationStore store) =>
         $"{SparseAutoencoder.ManifestHash(config.Sae)} {store.Sha256} {config.Neurons} {config.Seed} {CodeVersion.Current}";
 
-    private static EvidenceResult Gather(ScanInputs inputs, ScanCheckpoint checkpoint, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    private static EvidenceResult Gather(ScanInputs inputs, EvaluationResult? evaluation, ScanCheckpoint checkpoint, IProgress<ProgressReport>? progress, CancellationToken cancellation)
     {
         (ScanConfig config, ActivationStore store, SparseAutoencoder sae, Transformer model, HookPoint at) = inputs;
         var options = new FeatureScanOptions { Seed = config.Seed };
+        using var directions = new Aside<Directions>(() => DirectionsOf(inputs, options, cancellation));
         EvidenceResult evidence = EvidenceScan.Run(
-            sae, inputs.Neurons, store.Read(RowsAtOnce), AblationEffects.WritesTo(sae, at) is { } writes ? EvidenceScan.Logits(model, writes, sae.WDec) : null, inputs.Neurons is null ? null : EvidenceScan.Logits(model, at, null),
-            options, store.Manifest.Rows, progress, checkpoint, cancellation);
-        ImmutableArray<UnitEvidence> features = EvidencePass.With(evidence.Features, DecoderGeometry.Nearest(sae.WDec, options.Neighbours, cancellation));
-        ImmutableArray<MapPoint> map = DecoderGeometry.Map(sae.WDec);
-        if (!map.IsEmpty) features = [.. features.Select((unit, i) => unit with { Map = map[i] })];
-        if (config.AblatedContexts == 0) return evidence with { Features = features };
-        return evidence with
-        {
-            Features = AblationEffects.Measure(model, at, sae, features, config.AblatedContexts, store, progress, cancellation),
-            Neurons = inputs.Neurons is null ? [] : AblationEffects.Measure(model, at, inputs.Neurons, evidence.Neurons, config.AblatedContexts, store, progress, cancellation),
-        };
+            sae, inputs.Neurons, store.Read(Math.Clamp(BytesAtOnce / sizeof(float) / store.DModel, LeastRowsAtOnce, MostRowsAtOnce)), () => (directions.Result.FeatureLogits, directions.Result.NeuronLogits), options, store.Manifest.Rows, progress, checkpoint, cancellation);
+        (ImmutableArray<ImmutableArray<NeighbourEvidence>> nearest, ImmutableArray<MapPoint> map) = (directions.Result.Nearest, directions.Result.Map);
+        ImmutableArray<UnitEvidence> features = [.. evidence.Features.Select((unit, i) => unit with { Neighbours = unit.Neighbours.AddRange(nearest[i]), Map = map.IsEmpty ? null : map[i] })];
+        return evidence with { Features = Scored(features, evaluation), Neurons = Scored(evidence.Neurons, evaluation) };
+    }
+
+    // What the weights alone say, found out while the activations are read.
+    private static Directions DirectionsOf(ScanInputs inputs, FeatureScanOptions options, CancellationToken cancellation)
+    {
+        (_, _, SparseAutoencoder sae, Transformer model, HookPoint at) = inputs;
+        using ProductThreads.Lease single = ProductThreads.Single();
+        return new(
+            AblationEffects.WritesTo(sae, at) is { } writes ? EvidenceScan.Logits(model, writes, sae.WDec) : null,
+            inputs.Neurons is null ? null : EvidenceScan.Logits(model, at, null),
+            DecoderGeometry.Nearest(sae.WDec, options.Neighbours, cancellation),
+            DecoderGeometry.Map(sae.WDec));
+    }
+
+    // The units, in order, with what they are worth to the model.
+    private static IEnumerable<UnitEvidence> Worth(ScanInputs inputs, EvidenceResult found, IProgress<ProgressReport>? progress, CancellationToken cancellation)
+    {
+        (ScanConfig config, ActivationStore store, SparseAutoencoder sae, Transformer model, HookPoint at) = inputs;
+        if (config.AblatedContexts == 0) return found.Features.Concat(found.Neurons);
+        IEnumerable<UnitEvidence> features = AblationEffects.InOrder(model, at, sae, found.Features, config.AblatedContexts, store, progress, cancellation);
+        return inputs.Neurons is null ? features : features.Concat(AblationEffects.InOrder(model, at, inputs.Neurons, found.Neurons, config.AblatedContexts, store, progress, cancellation));
     }
 
     private static void RequireOwn(EvaluationResult? metrics, ScanConfig config)
@@ -121,7 +139,7 @@ public static class ScanRun
     }
 
     // What the evaluation measured of single units on held-out rows becomes theirs.
-    internal static ImmutableArray<UnitEvidence> Scored(ImmutableArray<UnitEvidence> units, EvaluationResult? evaluation)
+    private static ImmutableArray<UnitEvidence> Scored(ImmutableArray<UnitEvidence> units, EvaluationResult? evaluation)
     {
         if (units.IsEmpty || evaluation?.Interpretability?.UnitScores is not { } measured) return units;
         IEnumerable<(int Unit, double? Token, double? Context)> scores = units[0].Kind == UnitKind.Feature
@@ -172,6 +190,9 @@ public static class ScanRun
     {
         internal NeuronBasis? Neurons { get; } = Config.Neurons ? NeuronBasis.Of(Store, Sae) : null;
     }
+
+    private sealed record Directions(
+        IReadOnlyList<UnitLogits>? FeatureLogits, IReadOnlyList<UnitLogits>? NeuronLogits, ImmutableArray<ImmutableArray<NeighbourEvidence>> Nearest, ImmutableArray<MapPoint> Map);
 
     // Only models trained by this tool carry their own numbers.
     private static ImmutableArray<NamedValue> LanguageModelFacts(string model)

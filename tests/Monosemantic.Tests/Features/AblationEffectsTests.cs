@@ -4,6 +4,7 @@ using Monosemantic.Dictionaries;
 using Monosemantic.Features;
 using Monosemantic.Models;
 using Monosemantic.Models.Families;
+using Monosemantic.Runtime;
 using Monosemantic.Tests.Activations;
 using static TorchSharp.torch;
 
@@ -158,6 +159,38 @@ public sealed class AblationEffectsTests : IDisposable
         using SparseAutoencoder sae = SparseAutoencoder.FromWeights(config, encoder, bias, decoder, shift);
         Assert.Equal(expected, AblationEffects.WritesTo(sae, at)?.ToString());
         Assert.All(Measure(at, sae, null, [Context(0, 2, 2)]), unit => Assert.Equal(expected is null, unit.AblationLoss is null));
+    }
+
+    [Fact]
+    public void Many_units_come_in_order_each_as_if_it_were_alone()
+    {
+        const int many = 2500;
+        var at = HookPoint.Parse("blocks.0.hook_resid_mid");
+        using var scope = NewDisposeScope();
+        using SparseAutoencoder sae = SparseAutoencoder.FromWeights(
+            new SaeConfig { DModel = Width, DSae = many, K = many, SubtractBDec = false }, randn(Width, many), zeros(many), randn(many, Width), zeros(Width));
+        UnitEvidence[] units = [.. Units(many, null, _ => throw new InvalidOperationException(), [Context(0, 2, 2), Context(1, 3, 2)])];
+        UnitEvidence[] measured = [.. AblationEffects.Measure(model, at, sae, [.. units], 2, cancellation: TestContext.Current.CancellationToken)];
+        Assert.Equal(units.Select(unit => unit.Index), measured.Select(unit => unit.Index));
+        foreach (int unit in new[] { 0, 1023, 1024, many - 1 })
+        {
+            UnitEvidence alone = AblationEffects.Measure(model, at, sae, [units[unit]], 2, cancellation: TestContext.Current.CancellationToken).Single();
+            Assert.All(alone.Contexts.Zip(measured[unit].Contexts), pair => Assert.Equal(pair.First.AblationLoss!.Value, pair.Second.AblationLoss!.Value, 5));
+        }
+        Assert.True(measured.Select(unit => unit.AblationLoss).Distinct().Count() > many / 4);
+    }
+
+    [Fact]
+    public void A_failure_in_the_middle_comes_as_it_is()
+    {
+        var at = HookPoint.Parse("blocks.0.hook_resid_mid");
+        using SparseAutoencoder sae = Axes(InputNormalisation.None);
+        ImmutableArray<UnitEvidence> units = Units(Width, null, _ => throw new InvalidOperationException(), [Context(0, 2, 2)]);
+        ImmutableArray<UnitEvidence> strange = [units[0] with { Contexts = [units[0].Contexts[0] with { Tokens = [.. units[0].Contexts[0].Tokens.Select(_ => 1_000_000)] }] }];
+        Assert.Throws<UserErrorException>(() => AblationEffects.Measure(model, at, sae, strange, 1, cancellation: TestContext.Current.CancellationToken));
+        using var stopped = new CancellationTokenSource();
+        stopped.Cancel();
+        Assert.ThrowsAny<OperationCanceledException>(() => AblationEffects.Measure(model, at, sae, units, 1, cancellation: stopped.Token));
     }
 
     public void Dispose()
