@@ -47,7 +47,7 @@ internal sealed class EvidencePass
         return new(features.Rows, found, rawFound, tokens, features.PrunedUnits + (raw?.PrunedUnits ?? 0), features.ActiveUnits);
     }
 
-    private static ImmutableArray<UnitEvidence> With(ImmutableArray<UnitEvidence> units, IReadOnlyList<ImmutableArray<NeighbourEvidence>> neighbours) =>
+    private static ImmutableArray<UnitEvidence> With(ImmutableArray<UnitEvidence> units, ImmutableArray<NeighbourEvidence>[] neighbours) =>
         [.. units.Select((unit, i) => unit with { Neighbours = unit.Neighbours.AddRange(neighbours[i]) })];
 
     internal void Save(BinaryWriter state)
