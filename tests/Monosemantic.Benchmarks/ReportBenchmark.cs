@@ -46,6 +46,9 @@ internal sealed record ReportCost
     /// <summary>The slowest of those.</summary>
     public double WorstPageMilliseconds { get; init; }
 
+    /// <summary>Share of them that took less than 50 ms, 0 to 1.</summary>
+    public double PagesInTime { get; init; }
+
     /// <summary>From the change of the address until what lies below the window's edge is there as well.</summary>
     public double WholePageMilliseconds { get; init; }
 }
@@ -90,7 +93,7 @@ internal static partial class ReportBenchmark
         long packed = Block().Matches(html).Where(block => block.Groups[1].Value is { } id && (id.Contains("-pages-", StringComparison.Ordinal) || id.Contains("-texts-", StringComparison.Ordinal))).Sum(block => (long)block.Length);
         var cost = new ReportCost { Name = name, Features = data.Features.Length, Neurons = data.Neurons.Length, Bytes = bytes, PageBytesPerUnit = (double)packed / units, BytesPerUnitWithoutPlotly = (double)(bytes - plotly) / units };
         cost = await InBrowser(cost, new Uri(path).AbsoluteUri);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {cost.Features:N0} features, {bytes / 1e6:F1} MB, {cost.PageBytesPerUnit:N0} bytes per unit packed, {cost.BytesPerUnitWithoutPlotly:N0} with everything but plotly.js ({plotly / 1e6:F1} MB); load {cost.LoadMilliseconds:F0} ms, search {cost.SearchMilliseconds:F0} ms, all contexts searchable after {cost.WholeMilliseconds:F0} ms, a page on the screen after {cost.PageMilliseconds:F0} ms (worst {cost.WorstPageMilliseconds:F0}), whole after {cost.WholePageMilliseconds:F0} ms"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {cost.Features:N0} features, {bytes / 1e6:F1} MB, {cost.PageBytesPerUnit:N0} bytes per unit packed, {cost.BytesPerUnitWithoutPlotly:N0} with everything but plotly.js ({plotly / 1e6:F1} MB); load {cost.LoadMilliseconds:F0} ms, search {cost.SearchMilliseconds:F0} ms, all contexts searchable after {cost.WholeMilliseconds:F0} ms, a page on the screen after {cost.PageMilliseconds:F0} ms (worst {cost.WorstPageMilliseconds:F0}; {100 * cost.PagesInTime:F1} % within 50), whole after {cost.WholePageMilliseconds:F0} ms"));
         return cost;
     }
 
@@ -102,11 +105,13 @@ internal static partial class ReportBenchmark
         for (int round = 0; round < Rounds; round++)
         {
             IPage tab = await browser.NewPageAsync(new() { ViewportSize = new() { Width = 1440, Height = 900 } });
+            await tab.AddInitScriptAsync(Watching);
             await tab.GotoAsync($"{address}#features", new() { WaitUntil = WaitUntilState.Commit });
             await tab.WaitForSelectorAsync("tr.active", new() { Timeout = 60_000 });
             load.Add(await tab.EvaluateAsync<double>("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"));
-            while (!await tab.EvaluateAsync<bool>("document.querySelector('#shown').hasAttribute('data-whole')")) await Task.Delay(20);
-            whole.Add(await tab.EvaluateAsync<double>("performance.now()"));
+            double end;
+            while ((end = await tab.EvaluateAsync<double>("globalThis.whole ?? 0")) == 0) await Task.Delay(20);
+            whole.Add(end);
             foreach (string word in new[] { "word17", "string", "exception" }) search.Add(await tab.EvaluateAsync<double>(Searching, word));
             await tab.EvaluateAsync<double>(Searching, "");
             for (int i = 0; i < PagesOpened; i++)
@@ -117,8 +122,11 @@ internal static partial class ReportBenchmark
             }
             await tab.CloseAsync();
         }
-        return cost with { LoadMilliseconds = Median(load), SearchMilliseconds = Median(search), WholeMilliseconds = Median(whole), PageMilliseconds = Median(page), WorstPageMilliseconds = page.Max(), WholePageMilliseconds = Median(wholePage) };
+        return cost with { LoadMilliseconds = Median(load), SearchMilliseconds = Median(search), WholeMilliseconds = Median(whole), PageMilliseconds = Median(page), WorstPageMilliseconds = page.Max(), PagesInTime = page.Count(time => time < 50) / (double)page.Count, WholePageMilliseconds = Median(wholePage) };
     }
+
+    // When the page says that every context can be searched, to the millisecond.
+    private const string Watching = "new MutationObserver(() => { if (document.querySelector('#shown')?.hasAttribute('data-whole')) globalThis.whole ??= performance.now(); }).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ['data-whole'] });";
 
     // Reading a height lays the page out.
     private const string Searching = "(text) => { const box = document.querySelector('#search'); const start = performance.now(); box.value = text; box.dispatchEvent(new Event('input')); document.querySelector('#rows').offsetHeight; return performance.now() - start; }";

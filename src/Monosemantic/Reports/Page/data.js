@@ -118,12 +118,13 @@ class Kind {
     });
   }
 
-  // Unpacks the texts that a search looks through, a few blocks at a time, while nobody is waiting.
+  // Unpacks the texts that a search looks through, a few blocks at a time: some 10 ms, after which whoever waits has a turn.
   async prepare() {
     if (this.preparing) return;
     this.preparing = true;
+    await idle();
     for (let number = 0; this.searchable < this.size; number += 4) {
-      await idle();
+      await turn();
       await Promise.all([0, 1, 2, 3].filter((i) => (number + i) * units.textsPerBlock < this.size).map((i) => this.readTexts(number + i)));
       this.searchable = Math.min(this.size, (number + 4) * units.textsPerBlock);
       this.arrived(true);
@@ -182,6 +183,9 @@ const idle = () => new Promise((done) => {
   if (window.requestIdleCallback) window.requestIdleCallback(done, { timeout: 100 });
   else setTimeout(done, 20);
 });
+
+// Lets the browser do first what it has to, such as handing on a key or drawing.
+const turn = () => new Promise((done) => setTimeout(done));
 
 const kinds = { feature: new Kind('feature', units.features), neuron: new Kind('neuron', units.neurons) };
 
