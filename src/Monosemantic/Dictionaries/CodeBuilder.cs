@@ -40,16 +40,18 @@ internal sealed class CodeBuilder
     /// <summary>Joins the tiles. A code holds what the decoder sees; pre-activations of the same entries are in <see cref="Pres"/>.</summary>
     /// <param name="rows">Rows of the batch.</param>
     /// <param name="dSae">Number of features that could fire.</param>
-    internal unsafe SparseCode Join(int rows, int dSae)
+    /// <param name="withPres">Whether pre-activations are joined as well.</param>
+    internal unsafe SparseCode Join(int rows, int dSae, bool withPres = false)
     {
         int count = checked((int)Count);
         if (offsets.Length <= rows) offsets = new int[rows + 1];
-        if (features.Length < count) (features, pres, values) = (new int[count], new float[count], new float[count]);
+        if (features.Length < count) (features, values) = (new int[count], new float[count]);
+        if (withPres && pres.Length < count) pres = new float[count];
         int row = 0, at = 0;
         foreach (TileEntries tile in tiles.Take(TileCount))
         {
             new ReadOnlySpan<int>(tile.Features, tile.Count).CopyTo(features.AsSpan(at));
-            new ReadOnlySpan<float>(tile.Pres, tile.Count).CopyTo(pres.AsSpan(at));
+            if (withPres) new ReadOnlySpan<float>(tile.Pres, tile.Count).CopyTo(pres.AsSpan(at));
             new ReadOnlySpan<float>(tile.Values, tile.Count).CopyTo(values.AsSpan(at));
             foreach (int end in tile.RowEnds) offsets[++row] = at + end;
             at += tile.Count;
@@ -57,6 +59,9 @@ internal sealed class CodeBuilder
         return new SparseCode { Rows = rows, DSae = dSae, RowOffsets = offsets, Features = features, Values = values };
     }
 
-    /// <summary>Pre-activation of each entry of the joined code.</summary>
+    /// <summary>Leaves the joined code to whoever has it; the tiles keep their memory.</summary>
+    internal void GiveAway() => (offsets, features, pres, values) = ([0], [], [], []);
+
+    /// <summary>Pre-activation of each entry of the joined code, if they were joined.</summary>
     internal float[] Pres => pres;
 }

@@ -12,13 +12,13 @@ internal static unsafe class ProductThreads
 {
     private const int AlreadyLoadedLazy = 0x00001 | 0x00004;
     private static readonly delegate* unmanaged<int, int> SetProduct = (delegate* unmanaged<int, int>)Find("MKL_Set_Num_Threads_Local");
-    private static readonly delegate* unmanaged<int> Loops = (delegate* unmanaged<int>)Find("omp_get_max_threads");
     private static readonly delegate* unmanaged<int, void> SetLoops = (delegate* unmanaged<int, void>)Find("omp_set_num_threads");
 
     /// <summary>Runs what the calling thread asks of libtorch on it alone until the result is disposed.</summary>
     internal static Lease Single()
     {
-        int loops = Loops == null || SetLoops == null ? 0 : Loops();
+        // Asking libtorch gives a new thread the number that was set for all; it would else do so later, over what is set here.
+        int loops = SetLoops == null ? 0 : TorchSharp.torch.get_num_threads();
         if (loops > 1) SetLoops(1);
         return new(SetProduct == null ? 0 : SetProduct(1), loops);
     }

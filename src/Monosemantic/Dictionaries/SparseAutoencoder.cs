@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Monosemantic.Dictionaries.Formats;
 using Monosemantic.Runtime;
@@ -13,7 +14,10 @@ namespace Monosemantic.Dictionaries;
 /// <remarks>May be used by several threads at once. Computes on the CPU in float32 whatever device the inputs are on.</remarks>
 public sealed unsafe class SparseAutoencoder : IDisposable
 {
-    private const int RowsToARange = 64;
+    private const int RowsToARange = 64, MostKept = 1 << 21;
+
+    // What collects codes, to be used again: a batch in fresh memory costs the collector a round over everything.
+    private readonly ConcurrentBag<CodeBuilder> idle = [];
     private readonly SaeWeights weights;
     private readonly SaeArchitecture architecture;
     private readonly SaeEncoder encoder;
@@ -184,8 +188,8 @@ public sealed unsafe class SparseAutoencoder : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         if (values.Length < (long)rows * Config.DModel) throw new ArgumentException($"{values.Length} values are not {rows} rows of {Config.DModel}", nameof(values));
         using DisposeScope scope = NewDisposeScope();
-        var builder = new CodeBuilder();
-        if (rows == 0) return builder.Join(0, Config.DSae);
+        if (rows == 0) return new CodeBuilder().Join(0, Config.DSae);
+        if (!idle.TryTake(out CodeBuilder? builder)) builder = new();
         Tensor centred = empty(rows, Config.DModel, dtype: ScalarType.Float32);
         Span<float> inputs = TensorMemory.Floats(centred);
         values[..inputs.Length].CopyTo(inputs);
@@ -193,7 +197,10 @@ public sealed unsafe class SparseAutoencoder : IDisposable
         if (Config.SubtractBDec) Centre((float*)TensorMemory.Address(centred), rows);
         if (architecture.IsTied) MatchingPursuit.Encode(centred, weights, Config.K, Config.ResidualThreshold, threads, builder);
         else encoder.Encode(centred, weights.Encoder, architecture.Selector(Config, weights), builder, afterTile: architecture.ChangesPre ? Activate : null);
-        return builder.Join(rows, Config.DSae);
+        SparseCode code = builder.Join(rows, Config.DSae);
+        builder.GiveAway();
+        if (code.Count <= MostKept) idle.Add(builder);
+        return code;
     }
 
     /// <summary>Reconstruction from a code: the fast way out.</summary>

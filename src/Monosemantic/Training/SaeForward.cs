@@ -124,7 +124,7 @@ internal sealed unsafe class SaeForward : IDisposable
         {
             return false;
         }
-        Code = builder.Join(Rows, config.DSae);
+        Code = builder.Join(Rows, config.DSae, hasPres);
         Entries.Transpose(Code, hasPres ? builder.Pres : null);
         return true;
     }

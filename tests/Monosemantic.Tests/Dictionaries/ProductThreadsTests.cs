@@ -29,6 +29,18 @@ public sealed class ProductThreadsTests
         Assert.Equal((Asked, 1, 1, Asked), seen.Result);
     }
 
+    [Fact]
+    public void A_new_thread_has_the_number_that_was_set_for_all_afterwards()
+    {
+        int forAll = get_num_threads();
+        using var seen = new Aside<int>(() =>
+        {
+            using (ProductThreads.Single()) _ = get_num_threads();
+            return get_num_threads();
+        });
+        Assert.Equal(forAll, seen.Result);
+    }
+
     private static unsafe void SetLoops(int threads)
     {
         const int alreadyLoadedLazy = 0x00001 | 0x00004;
