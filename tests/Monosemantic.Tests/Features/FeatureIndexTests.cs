@@ -60,6 +60,33 @@ public sealed class FeatureIndexTests : IDisposable
     }
 
     [Fact]
+    public void What_becomes_known_while_it_is_written_stands_in_the_tables()
+    {
+        UnitEvidence[] worth = [.. features.Concat(neurons).Select(Measured)];
+        using (var writer = IndexWriter.Begin(folder, features, neurons, Hostile))
+        {
+            writer.Add(worth[..3]);
+            writer.Add(worth[3..]);
+            Assert.False(FeatureIndex.IsFinished(folder));
+            writer.Finish(Card);
+        }
+        var index = FeatureIndex.Open(folder);
+        Assert.Equal(JsonFile.ToText(worth), JsonFile.ToText(index.Features.Concat(index.Neurons).ToArray()));
+        Assert.Contains(index.Features, unit => unit.AblationLoss == 0.25);
+    }
+
+    [Fact]
+    public void Who_leaves_before_the_end_leaves_an_unfinished_folder_that_can_be_written_again()
+    {
+        FeatureIndex.Write(folder, Card, features, neurons, Hostile);
+        using (var writer = IndexWriter.Begin(folder, features, neurons, Hostile)) writer.Add(features.Take(2));
+        Assert.False(FeatureIndex.IsFinished(folder));
+        Assert.DoesNotContain(Directory.GetFiles(folder), path => path.EndsWith(".tmp", StringComparison.Ordinal));
+        FeatureIndex.Write(folder, Card, features, neurons, Hostile);
+        Assert.Equal(features.Length, FeatureIndex.Open(folder).Features.Length);
+    }
+
+    [Fact]
     public void An_index_without_units_opens_empty()
     {
         FeatureIndex.Write(folder, Card with { Evaluation = null, K = null }, [], [], []);
@@ -132,6 +159,8 @@ public sealed class FeatureIndexTests : IDisposable
         Assert.Equal(2.5, summary.MedianTokenEntropy);
         Assert.Equal(0.2, summary.MedianDensity!.Value, 12);
     }
+
+    private static UnitEvidence Measured(UnitEvidence unit) => unit with { Contexts = [.. unit.Contexts.Select(context => context with { AblationLoss = 0.25 })] };
 
     private static UnitLogits LogitsOf(int unit) => unit == 0 ? UnitLogits.None : new([new(1, unit), new(2, 0.1)], [new(3, -unit)]);
 }
