@@ -48,6 +48,21 @@ public sealed class SparseAutoencoderTests : IDisposable
     }
 
     [Fact]
+    public void A_code_stays_what_it_was_when_others_are_made()
+    {
+        using SparseAutoencoder sae = Random(dModel: 8, dSae: 100, k: 4);
+        float[] first = [.. Enumerable.Range(0, 80).Select(i => MathF.Sin(i))], second = [.. Enumerable.Range(0, 80).Select(i => MathF.Cos(3 * i))];
+        SparseCode code = sae.EncodeSparse(first, 10);
+        (int[] offsets, int[] features, float[] values) = ([.. code.RowOffsets], [.. code.Features], [.. code.Values]);
+        SparseCode other = sae.EncodeSparse(second, 10);
+        Assert.NotEqual(features, other.Features);
+        Assert.Equal(offsets, code.RowOffsets);
+        Assert.Equal(features, code.Features);
+        Assert.Equal(values, code.Values);
+        Assert.Equal(values, sae.EncodeSparse(first, 10).Values);
+    }
+
+    [Fact]
     public void No_rows_give_an_empty_code()
     {
         using SparseAutoencoder sae = Random(dModel: 8, dSae: 16, k: 4);
